@@ -1,0 +1,73 @@
+"""Find methods, suites and commands without naming any: whatever lies in the plugin packages registers itself.
+
+Methods and loaders are Python modules that register on import; suites are YAML manifests. A method in a
+package of one's own is found through the entry point group ``dabench.methods``.
+"""
+
+import importlib
+import importlib.metadata
+import pkgutil
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from types import ModuleType
+
+import yaml
+from pydantic import ValidationError
+
+from dabench.errors import UserError
+from dabench.suite import SUITES, Manifest, Suite
+
+__all__ = ["ENTRY_POINTS", "command_modules", "discover_methods", "discover_suites", "read_manifest"]
+
+ENTRY_POINTS = "dabench.methods"
+PLUGINS = ("methods", "datasets", "leaderboard")
+
+
+def _modules(package: str) -> list[str]:
+    found = importlib.import_module(f"dabench.{package}")
+    return sorted(f"{found.__name__}.{info.name}" for info in pkgutil.iter_modules(found.__path__))
+
+
+@cache
+def discover_methods() -> None:
+    """Import every module in ``methods/`` and every installed entry point, once."""
+    for name in _modules("methods"):
+        importlib.import_module(name)
+    for entry_point in sorted(
+        importlib.metadata.entry_points(group=ENTRY_POINTS), key=lambda item: item.name
+    ):
+        entry_point.load()
+
+
+@cache
+def discover_suites() -> None:
+    """Import the loaders and read the manifests in ``datasets/``, once."""
+    for name in _modules("datasets"):
+        if not name.endswith(".commands"):
+            importlib.import_module(name)
+    folder = Path(str(files("dabench").joinpath("datasets")))
+    for path in sorted(folder.glob("*.yaml")):
+        manifest = read_manifest(path)
+        SUITES.add(manifest.name, Suite(manifest, None, str(path)), origin=str(path))
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read and validate a manifest; every problem is a UserError with file, key and what was expected."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"{path}: cannot be read as a manifest: {error}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: a manifest is a mapping with name, title, loader and domains")
+    try:
+        return Manifest.model_validate(content)
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, item['loc'])) or 'manifest'}: {item['msg']}" for item in error.errors()]
+        raise UserError(f"{path}: " + "; ".join(lines), "docs/suites.md describes every key") from error
+
+
+def command_modules() -> list[ModuleType]:
+    """Modules called ``commands`` in the plugin packages; each adds its own to the command line."""
+    names = [name for package in PLUGINS for name in _modules(package) if name.endswith(".commands")]
+    return [importlib.import_module(name) for name in names]

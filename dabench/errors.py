@@ -1,0 +1,41 @@
+"""Errors that are the user's to mend: each says what was wrong, where, what was expected and how to go on."""
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["MissingDataError", "UserError", "did_you_mean", "unknown"]
+
+
+class UserError(Exception):
+    """A mistake that the user can mend. The command line prints it without a traceback and exits with 2.
+
+    Attributes:
+        hint: how to go on, or an empty string.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class MissingDataError(UserError):
+    """Images, labels or weights that are not on this machine; the hint says how to get them."""
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """Return "did you mean 'x'?" for the closest of the choices, or an empty string.
+
+    >>> did_you_mean("gdsa", ["gsda", "dann"])
+    "did you mean 'gsda'?"
+    """
+    by_lower = {choice.lower(): choice for choice in choices}
+    close = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.5)
+    return f"did you mean '{by_lower[close[0]]}'?" if close else ""
+
+
+def unknown(kind: str, word: str, choices: Iterable[str], where: str = "") -> UserError:
+    """Build the error for a name that is not among the choices, with a suggestion."""
+    available = sorted(choices)
+    shown = ", ".join(available[:40]) + (", ..." if len(available) > 40 else "")
+    hint = f"{did_you_mean(word, available)} available: {shown}".strip()
+    return UserError(f"{where + ': ' if where else ''}unknown {kind} '{word}'", hint)

@@ -1,0 +1,221 @@
+"""Results as data: one JSON record a run, predictions beside it, both written atomically.
+
+Accuracies are in [0, 1]; times in seconds; memory in bytes. A record's predictions lie beside it in a
+compressed array file (no pickles) with these arrays, E evaluations of n target test images, r classes:
+``steps`` (E,), ``predictions`` (E, n) class indices, ``probabilities`` (E, n, r) float16, ``labels`` (n,).
+"""
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Evaluation",
+    "Failure",
+    "Metrics",
+    "Problem",
+    "Record",
+    "RecordStore",
+    "write_atomically",
+]
+
+SCHEMA_VERSION = 1
+LARGEST_RECORD_BYTES = 64 * 2**20
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Metrics(_Model):
+    """Of one set of predictions. Classes without a test image have no accuracy (None)."""
+
+    accuracy: float = Field(ge=0, le=1)
+    mean_class_accuracy: float = Field(ge=0, le=1)
+    per_class: dict[str, float | None]
+    confusion: list[list[int]] = Field(description="rows: true class, columns: predicted class")
+
+
+class Evaluation(_Model):
+    """One evaluation on the target: the metric values, and the mean losses since the last one."""
+
+    step: int = Field(ge=0)
+    accuracy: float = Field(ge=0, le=1)
+    mean_class_accuracy: float = Field(ge=0, le=1)
+    target_entropy: float | None = Field(
+        None, description="mean entropy of the predictions, nats; needs no label"
+    )
+    losses: dict[str, float] = {}
+    seconds: float = Field(ge=0, description="since the run's first step")
+
+
+class Failure(_Model):
+    """Why a run has no result."""
+
+    kind: str
+    message: str
+    traceback: str = ""
+
+
+class Timing(_Model):
+    """How long, how fast, how much."""
+
+    started_at: str
+    total_seconds: float = Field(ge=0)
+    training_seconds: float = Field(0.0, ge=0)
+    images_per_second: float | None = Field(None, ge=0)
+    peak_memory_bytes: int | None = Field(None, ge=0)
+
+
+class Record(_Model):
+    """One run. ``status`` is ``done`` with metrics, or ``failed`` with the reason."""
+
+    schema_version: Literal[1] = 1
+    run_id: str = Field(pattern=r"^[0-9a-f]{16}$")
+    status: Literal["done", "failed"]
+    failure: Failure | None = None
+    suite: str
+    task: str
+    source: str
+    target: str
+    method: str
+    backbone: str
+    seed: int
+    protocol: str
+    uses_target_labels: bool = Field(False, description="an upper bound: never ranked")
+    metric: Literal["accuracy", "mean_class_accuracy"] = Field(description="the suite's headline metric")
+    selection: Literal["last"] = "last"
+    value: float | None = Field(None, ge=0, le=1, description="headline metric at the last step")
+    oracle: float | None = Field(
+        None, ge=0, le=1, description="best over evaluations, chosen on target labels"
+    )
+    oracle_step: int | None = None
+    metrics: Metrics | None = None
+    evaluations: list[Evaluation] = []
+    config: dict[str, Any]
+    provenance: dict[str, str] = Field({}, description="configuration path to where its value came from")
+    method_info: dict[str, Any] = Field({}, description="version, source_sha256, title, paper")
+    dataset: dict[str, Any] = Field(
+        {}, description="fingerprints, image and class counts of source and target"
+    )
+    environment: dict[str, Any] = {}
+    code: dict[str, Any] = Field({}, description="version of dabench, commit, whether there were changes")
+    timing: Timing | None = None
+    command: str = ""
+    predictions_file: str | None = None
+    predictions_sha256: str | None = None
+
+    @model_validator(mode="after")
+    def _status_fits(self) -> "Record":
+        if self.status == "done" and (self.metrics is None or self.value is None or not self.evaluations):
+            raise ValueError("a record that is done needs value, metrics and evaluations")
+        if self.status == "failed" and self.failure is None:
+            raise ValueError("a failed record needs its failure")
+        return self
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A file that could not be read as a record, and why."""
+
+    path: Path
+    reason: str
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that a reader sees all of it or nothing: temporary file, fsync, rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+class RecordStore:
+    """The records below a results folder: ``<suite>/<task>/<method>/seed<k>-<run_id>.json``.
+
+    Args:
+        root: the results folder; made when the first record is written.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, record: Record) -> Path:
+        """Where a record lies."""
+        task = record.task.replace("->", "2")
+        return self.root / record.suite / task / record.method / f"seed{record.seed}-{record.run_id}.json"
+
+    def write(self, record: Record, arrays: Mapping[str, NDArray[Any]] | None = None) -> Path:
+        """Write the predictions, then the record that names them; return the record's path."""
+        path = self.path(record)
+        if arrays is not None:
+            buffer = io.BytesIO()
+            np.savez_compressed(buffer, allow_pickle=False, **arrays)
+            content = buffer.getvalue()
+            predictions = path.with_suffix(".npz")
+            write_atomically(predictions, content)
+            record = record.model_copy(
+                update={
+                    "predictions_file": predictions.name,
+                    "predictions_sha256": hashlib.sha256(content).hexdigest(),
+                }
+            )
+        write_atomically(path, (record.model_dump_json(indent=1) + "\n").encode())
+        return path
+
+    def read(self, path: Path) -> Record | Problem:
+        """Read one file; what is wrong with it comes back as a Problem, never as an exception."""
+        try:
+            if path.stat().st_size > LARGEST_RECORD_BYTES:
+                return Problem(path, f"larger than {LARGEST_RECORD_BYTES} bytes")
+            content = json.loads(path.read_bytes())
+        except (OSError, ValueError, RecursionError) as error:
+            return Problem(path, f"no readable JSON: {error}")
+        if not isinstance(content, dict) or "schema_version" not in content:
+            return Problem(path, "no record of dabench: schema_version is missing")
+        if content["schema_version"] != SCHEMA_VERSION:
+            return Problem(
+                path, f"schema_version {content['schema_version']!r}, this dabench reads {SCHEMA_VERSION}"
+            )
+        try:
+            return Record.model_validate(content)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "record"
+            return Problem(path, f"{where}: {first['msg']}")
+
+    def read_all(self) -> tuple[list[Record], list[Problem]]:
+        """Read every record below the folder, sorted by path; files that are none come back by name."""
+        records: list[Record] = []
+        problems: list[Problem] = []
+        for path in self.paths():
+            result = self.read(path)
+            if isinstance(result, Record):
+                records.append(result)
+            else:
+                problems.append(result)
+        return records, problems
+
+    def paths(self) -> Iterator[Path]:
+        """All JSON files below the folder, hidden ones left out."""
+        for path in sorted(self.root.rglob("*.json")):
+            if not any(part.startswith(".") for part in path.relative_to(self.root).parts):
+                yield path
