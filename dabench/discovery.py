@@ -1,4 +1,4 @@
-"""Find methods, suites and commands without naming any: whatever lies in the plugin packages registers itself.
+"""Find methods, suites and commands without naming any: what lies in the plugin packages registers itself.
 
 Methods and loaders are Python modules that register on import; suites are YAML manifests. A method in a
 package of one's own is found through the entry point group ``dabench.methods``.
