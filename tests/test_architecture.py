@@ -68,9 +68,8 @@ def _beginning(node: ast.expr) -> str:
 
 def offences(source: str, module: str, is_package: bool = False) -> list[str]:
     """Imports against the arrows, in one file."""
-    package = (
-        module.split(".")[1] if module.split(".")[1:2] and module.split(".")[1] in PLUGINS else "dabench"
-    )
+    inside = module.split(".")[1:2]
+    package = inside[0] if inside and inside[0] in PLUGINS else "dabench"
     found = []
     for name in sorted(imported(source, module, is_package)):
         parts = name.split(".")
