@@ -1,4 +1,4 @@
-"""Small building blocks that methods share: gradient reversal, discriminators, domain labels, entropy."""
+"""Small building blocks that methods share: gradient routing, discriminators, domain labels, entropy."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -8,18 +8,57 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["domain_labels", "domain_loss", "entropy", "mlp", "reverse_gradient"]
+__all__ = [
+    "StackedMLP",
+    "add_gradient",
+    "domain_labels",
+    "domain_loss",
+    "entropy",
+    "mlp",
+    "reverse_gradient",
+    "scale_gradient",
+]
 
 
-class _ReverseGradient(torch.autograd.Function):
+class _ScaleGradient(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, features: Tensor, weight: float) -> Tensor:
-        ctx.weight = weight
-        return features.view_as(features)
+    def forward(ctx: Any, values: Tensor, factor: float) -> Tensor:
+        ctx.factor = factor
+        return values.view_as(values)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        return -ctx.weight * gradients[0], None
+        return ctx.factor * gradients[0], None
+
+
+class _AddGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, loss: Tensor, values: Tensor, gradient: Tensor) -> Tensor:
+        ctx.save_for_backward(gradient)
+        return loss.view_as(loss)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
+        (gradient,) = ctx.saved_tensors
+        return gradients[0], gradients[0] * gradient, None
+
+
+def scale_gradient(values: Tensor, factor: float) -> Tensor:
+    """Pass values of any shape on unchanged; multiply their gradient by the factor on the way back."""
+    return _ScaleGradient.apply(values, factor)  # type: ignore[no-any-return]
+
+
+def add_gradient(loss: Tensor, values: Tensor, gradient: Tensor) -> Tensor:
+    """Return the loss unchanged; on the way back values receive gradient on top of the loss's own.
+
+    Linear in the loss: whatever factor the loss gets later, the added gradient gets too.
+
+    Args:
+        loss: a scalar.
+        values: any shape.
+        gradient: a constant of the same shape.
+    """
+    return _AddGradient.apply(loss, values, gradient)  # type: ignore[no-any-return]
 
 
 def reverse_gradient(features: Tensor, weight: float) -> Tensor:
@@ -31,7 +70,7 @@ def reverse_gradient(features: Tensor, weight: float) -> Tensor:
         features: any shape.
         weight: at least 0; the reversal's lambda.
     """
-    return _ReverseGradient.apply(features, weight)  # type: ignore[no-any-return]
+    return scale_gradient(features, -weight)
 
 
 def mlp(widths: Sequence[int]) -> nn.Sequential:
@@ -43,6 +82,36 @@ def mlp(widths: Sequence[int]) -> nn.Sequential:
     for fan_in, fan_out in pairwise(widths):
         layers += [nn.Linear(fan_in, fan_out), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
+
+
+class StackedMLP(nn.Module):
+    """K networks of the shape of ``mlp(widths)`` with own weights each, one batched product a layer.
+
+    Initialised as K calls of ``mlp`` in a row would be. With a chunk, that many networks are evaluated at a
+    time: the same result, for processors whose cache is smaller than all K networks' activations.
+    """
+
+    def __init__(self, count: int, widths: Sequence[int], chunk: int | None = None) -> None:
+        super().__init__()
+        networks = [[layer for layer in mlp(widths) if isinstance(layer, nn.Linear)] for _ in range(count)]
+        self.chunk = chunk
+        self.weights = nn.ParameterList()  # a layer each, (K, in, out)
+        self.biases = nn.ParameterList()  # a layer each, (K, 1, out)
+        for layers in zip(*networks, strict=True):
+            self.weights.append(torch.stack([layer.weight.detach().T for layer in layers]))
+            self.biases.append(torch.stack([layer.bias.detach()[None] for layer in layers]))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Network k on slice k: (K, N, in) to (K, N, out)."""
+        size = self.chunk or len(inputs)
+        outputs = []
+        for start, part in enumerate(torch.split(inputs, size)):
+            rows = slice(start * size, (start + 1) * size)
+            hidden = part
+            for depth, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+                hidden = torch.baddbmm(bias[rows], functional.relu(hidden) if depth else hidden, weight[rows])
+            outputs.append(hidden)
+        return torch.cat(outputs) if len(outputs) > 1 else outputs[0]
 
 
 def domain_labels(source: int, target: int, device: torch.device | str = "cpu") -> Tensor:
@@ -64,7 +133,10 @@ def domain_loss(logits: Tensor, source: int, weights: Tensor | None = None) -> T
     """
     flat = logits.reshape(-1)
     labels = domain_labels(source, len(flat) - source, flat.device).to(flat.dtype)
-    return functional.binary_cross_entropy_with_logits(flat, labels, weight=weights)
+    if weights is None:
+        return functional.binary_cross_entropy_with_logits(flat, labels)
+    # Not as the function's own weight argument, which takes no gradient.
+    return (weights * functional.binary_cross_entropy_with_logits(flat, labels, reduction="none")).mean()
 
 
 def entropy(logits: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ neither. Their code takes the outer product at any size unless told otherwise; t
 paper's rule.
 """
 
+import math
 from typing import Any, Literal
 
 import torch
@@ -65,7 +66,7 @@ class RandomisedMap(nn.Module):
     def forward(self, features: Tensor, probabilities: Tensor) -> Tensor:
         """Project both and multiply them entry by entry."""
         width = self.features.shape[1]
-        return (features @ self.features) * (probabilities @ self.probabilities) / width**0.5
+        return (features @ self.features) * (probabilities @ self.probabilities) / math.sqrt(width)
 
 
 def entropy_weights(logits: Tensor, source: int, reversal: float) -> Tensor:

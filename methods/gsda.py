@@ -1,0 +1,269 @@
+"""GSDA. Hu et al., "Unsupervised Domain Adaptation with Hierarchical Gradient Synchronization", CVPR 2020.
+
+The authors published no code; this file is written from the paper.
+
+r classes are divided into b groups at random. 1 + b + r discriminators tell source from target: one for the
+whole domain, one a group, one a class; the latter weigh image i by its probability p_i^q of the group or
+p_i^k of the class (equations 6 to 9). m is the magnitude of a discriminator's gradient with respect to the
+features, summed over the images; L_syn wants the magnitude of each level to be that of its parts (10 to 12).
+The discriminators minimise L_g + L_l + beta L_syn (14), the features L_c + beta L_syn - (L_g + L_l) (16), the
+classifier L_c = CE(source) + alpha * entropy(target) alone (3 to 5, 17).
+
+How one backward pass does this: the bank sees the features through scale_gradient(features, +lambda), which
+is right for L_syn. The adversarial losses need -lambda, so each carries the difference, -2 lambda times its
+own gradient with respect to the features, which L_syn has computed anyway. The discriminators' weights lie
+behind neither and get everything with factor 1. As every named loss carries its own route, factors of the
+engine's loss_weights leave the routing right.
+
+Choices where the paper is silent (all of them in the configuration where they have a value):
+- losses are means over the batch's images, both domains together, where the paper writes sums over the data;
+- the sample weights are constants;
+- the gradients of L_syn are taken at the discriminators' input, without lambda and sign of the reversal;
+- both players move at once with DANN's ramp for lambda (the paper alternates, section 2.4);
+- the global discriminator is DANN's, the local ones are narrower; no batch normalisation, no dropout;
+- what a "highly confident pseudo label" is (section 3.1), and when the selection starts.
+"first-order derivatives" (section 2.3) holds for the features; L_syn needs create_graph for the weights.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+import torch
+from pydantic import model_validator
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dabench.config import OURS, setting
+from dabench.layers import StackedMLP, add_gradient, domain_labels, entropy, scale_gradient
+from dabench.method import Batch, Features, Method, MethodConfig, Outputs, Selection, Spec, register
+from dabench.recipe import Recipe, Sourced
+
+__all__ = [
+    "GSDA",
+    "GSDAConfig",
+    "magnitudes",
+    "membership",
+    "sample_weights",
+    "select_confident",
+    "synchronisation_loss",
+    "weighted_domain_losses",
+]
+
+PAPER = "GSDA paper, section 3.1"
+Level = Literal["global", "group", "class"]
+
+
+class GSDAConfig(MethodConfig):
+    """GSDA's own configuration. Defaults are the paper's for Office-31 and Office-Home."""
+
+    levels: tuple[Level, ...] = setting(
+        ("global", "group", "class"), "GSDA paper, table 1", "levels of alignment", min_length=1
+    )
+    synchronise: bool = setting(True, "GSDA paper, table 1", "gradient synchronisation; needs all levels")
+    alpha: float = setting(0.02, PAPER, "factor of the target's entropy, equation 5", ge=0)
+    beta: float = setting(1.0, PAPER, "factor of the synchronisation loss, equation 13", ge=0)
+    groups: int | None = setting(
+        None,
+        OURS,
+        "number b of groups; null: a fifth of the classes, at least 2; never more than classes",
+        ge=1,
+    )
+    local_hidden: tuple[int, ...] = setting((256,), OURS, "hidden layers of group and class discriminators")
+    chunk: int | None = setting(
+        None, OURS, "local discriminators evaluated at a time; null: all; changes speed, not results", ge=1
+    )
+    source_sampling: Literal["uniform", "class_balanced"] = setting(
+        "class_balanced", PAPER, "class_balanced: images of small classes are repeated"
+    )
+    target_selection: bool = setting(True, PAPER, "train only on target images with a confident pseudo-label")
+    confidence: float = setting(0.9, OURS, "probability from which a pseudo-label is confident", ge=0, le=1)
+    selection_start: float = setting(0.2, OURS, "progress from which images are selected", ge=0, le=1)
+    selection_minimum: float = setting(
+        0.1,
+        OURS,
+        "part of the target, the most confident, that is always selected; one batch at least",
+        ge=0,
+        le=1,
+    )
+
+    @model_validator(mode="after")
+    def _levels_fit(self) -> "GSDAConfig":
+        if len(set(self.levels)) < len(self.levels):
+            raise ValueError(f"levels {self.levels} name a level twice")
+        if self.synchronise and len(self.levels) < 3:
+            raise ValueError("synchronise needs the levels global, group and class; set synchronise to false")
+        return self
+
+
+def membership(classes: int, groups: int, generator: torch.Generator) -> Tensor:
+    """Divide classes into groups at random, without overlap, sizes differing by at most one: 0/1, (b, r)."""
+    order = torch.randperm(classes, generator=generator)
+    members = torch.zeros(groups, classes)
+    members[torch.arange(classes) % groups, order] = 1
+    return members
+
+
+def sample_weights(labels: Tensor, target_logits: Tensor) -> Tensor:
+    """Class weights p_i^k, (r, B_s + B_t): one-hot labels (B_s,), then predictions of (B_t, r); constants.
+
+    Those of groups are ``membership @ weights``, (b, B_s + B_t). Over a level, an image's weights sum to 1.
+    """
+    classes = target_logits.shape[1]
+    target = functional.softmax(target_logits.detach(), dim=1)
+    return torch.cat([functional.one_hot(labels, classes).to(target.dtype), target]).T
+
+
+def weighted_domain_losses(logits: Tensor, weights: Tensor, source: int) -> Tensor:
+    """Weighted binary cross-entropy of each discriminator, mean over the images (equations 7 and 8): (K,).
+
+    Args:
+        logits: of "this is a source image", (K, N), source images first.
+        weights: of the images for each discriminator, (K, N), in [0, 1].
+        source: the number of source images, 0 to N.
+    """
+    labels = domain_labels(source, logits.shape[1] - source, logits.device).to(logits.dtype)
+    losses = functional.binary_cross_entropy_with_logits(logits, labels.expand_as(logits), reduction="none")
+    return (weights * losses).mean(dim=1)
+
+
+def magnitudes(gradients: Tensor) -> Tensor:
+    """Sum over the images of the norms of their gradients: (..., N, D) to (...).
+
+    A source image has weight 0, and a gradient of exactly 0, at the discriminators of other classes;
+    ``vector_norm`` has derivative 0 there, where the root of a sum of squares would have NaN.
+    """
+    return torch.linalg.vector_norm(gradients, dim=-1).sum(dim=-1)
+
+
+def synchronisation_loss(domain: Tensor, groups: Tensor, classes: Tensor, members: Tensor) -> Tensor:
+    """L_syn of equations 10 to 12 from the magnitudes of the three levels.
+
+    Args:
+        domain: m of the global discriminator, a scalar.
+        groups: of the group discriminators, (b,).
+        classes: of the class discriminators, (r,).
+        members: 0/1 membership of classes in groups, (b, r).
+    """
+    within: Tensor = (groups - members @ classes).abs().mean()  # equation 10, and the mean over groups of 12
+    across: Tensor = (domain - groups.sum()).abs()  # equation 11
+    return within + across
+
+
+def select_confident(probabilities: Tensor, threshold: float, minimum: int) -> Tensor:
+    """Rows (N, r) whose largest probability reaches the threshold, or the minimum most confident: (n,)."""
+    order = probabilities.amax(dim=1).sort(descending=True, stable=True)
+    count = max(int((order.values >= threshold).sum()), min(minimum, len(probabilities)))
+    return order.indices[:count].sort().values
+
+
+def _recipe(source: str = PAPER, **params: Any) -> Recipe:
+    return {f"params.{name}": Sourced(value=value, source=source) for name, value in params.items()}
+
+
+class GSDA(Method):
+    """Global, group-wise and class-wise adversarial alignment with synchronised gradients."""
+
+    config_class = GSDAConfig
+    title = "GSDA"
+    summary = "adversarial alignment of domain, groups and classes with synchronised gradient magnitudes"
+    paper = "Hu, Kan, Shan & Chen, Unsupervised DA with Hierarchical Gradient Synchronization, CVPR 2020"
+    bibtex = """\
+@inproceedings{hu2020unsupervised,
+  title     = {Unsupervised Domain Adaptation with Hierarchical Gradient Synchronization},
+  author    = {Hu, Lanqing and Kan, Meina and Shan, Shiguang and Chen, Xilin},
+  booktitle = {Proceedings of the IEEE/CVF Conference on Computer Vision and Pattern Recognition (CVPR)},
+  pages     = {4043--4052},
+  year      = {2020}
+}
+"""
+    loss_names = ("classification", "entropy", "global", "group", "class", "synchronisation")
+    recipes: ClassVar[Mapping[str, Recipe]] = {
+        "office31": _recipe(alpha=0.02, beta=1.0, groups=6),
+        "officehome": _recipe(alpha=0.02, beta=1.0, groups=13),
+        "visda2017": _recipe(alpha=0.2, beta=10.0, groups=4),
+        "digits": _recipe("our choice: as wide as the suite's domain classifier", local_hidden=[100]),
+        "minidigits": _recipe("our choice: as wide as the suite's domain classifier", local_hidden=[100]),
+    }
+    members: Tensor
+
+    def __init__(self, spec: Spec, config: GSDAConfig) -> None:
+        super().__init__(spec, config)
+        self.source_sampling = config.source_sampling
+        self.synchronise = config.synchronise and config.beta > 0
+        groups = min(config.groups or max(2, round(spec.classes / 5)), spec.classes)
+        self.register_buffer("members", membership(spec.classes, groups, spec.generator))
+        self.discriminators = nn.ModuleDict()  # a level each: (K, N, D) to logits (K, N, 1)
+        if "global" in config.levels:
+            self.discriminators["global"] = spec.discriminator()
+        widths = (spec.feature_dim, *config.local_hidden, 1)
+        for level, count in (("group", groups), ("class", spec.classes)):
+            if level in config.levels:
+                self.discriminators[level] = StackedMLP(count, widths, config.chunk)
+
+    def losses(self, source: Outputs, labels: Tensor, target: Outputs, batch: Batch) -> dict[str, Tensor]:
+        """Return the named losses, alpha and beta included; levels that are off are absent."""
+        losses = {"classification": functional.cross_entropy(source.logits, labels)}
+        if self.config.alpha > 0:
+            losses["entropy"] = self.config.alpha * entropy(target.logits).mean()
+        features = torch.cat([source.features, target.features])  # (N, D)
+        weights = sample_weights(labels, target.logits)  # (r, N)
+        return losses | self.alignment(features, weights, len(source), batch.reversal)
+
+    def alignment(self, features: Tensor, weights: Tensor, source: int, reversal: float) -> dict[str, Tensor]:
+        """Return a loss for each level and one for their synchronisation, routed as the module says.
+
+        Args:
+            features: of both domains, (N, D), source rows first.
+            weights: class weights of the images, (r, N).
+            source: the number of source rows.
+            reversal: lambda, at least 0.
+        """
+        seen = scale_gradient(features, reversal if self.synchronise else -reversal)
+        shares = {"global": torch.ones_like(weights[:1]), "group": self.members @ weights, "class": weights}
+        inputs: dict[str, Tensor] = {}
+        losses: dict[str, Tensor] = {}
+        for level, discriminators in self.discriminators.items():
+            # Expanding first gives every discriminator features of its own to differentiate by.
+            inputs[level] = seen.expand(len(shares[level]), *seen.shape)  # (K, N, D)
+            logits = discriminators(inputs[level]).squeeze(-1)  # (K, N)
+            losses[level] = weighted_domain_losses(logits, shares[level], source).sum()
+        if self.synchronise:
+            total = torch.stack(list(losses.values())).sum()
+            found = torch.autograd.grad(total, list(inputs.values()), create_graph=True)
+            gradients = dict(zip(inputs, found, strict=True))  # (K, N, D) each
+            for level, gradient in gradients.items():
+                reverse = -2 * reversal * gradient.detach().sum(dim=0)
+                losses[level] = add_gradient(losses[level], features, reverse)
+            m = {level: magnitudes(gradient) for level, gradient in gradients.items()}  # (K,) each
+            losses["synchronisation"] = self.config.beta * synchronisation_loss(
+                m["global"].sum(), m["group"], m["class"], self.members
+            )
+        return losses
+
+    def begin_epoch(self, features: Features, progress: float) -> Selection | None:
+        """Select the target images with a confident pseudo-label, from ``selection_start`` on."""
+        config = self.config
+        if not config.target_selection or progress < config.selection_start:
+            return None
+        probabilities = functional.softmax(features.target().outputs.logits, dim=1)
+        minimum = max(math.ceil(config.selection_minimum * len(probabilities)), self.spec.batch_target)
+        return Selection(select_confident(probabilities, config.confidence, minimum).cpu())
+
+
+# Rows of the paper's table 1 (Office-31, ResNet-50), with the average accuracy that it reports.
+register("gsda-glb", summary="GSDA's row 1 of table 1: global (83.7)", levels=("global",), synchronise=False)(
+    GSDA
+)
+register(
+    "gsda-glb-cls",
+    summary="GSDA's row 2 of table 1: global and class (85.6)",
+    levels=("global", "class"),
+    synchronise=False,
+)(GSDA)
+register(
+    "gsda-glb-cls-grp",
+    summary="GSDA's row 3 of table 1: global, class and group, no synchronisation (87.0)",
+    synchronise=False,
+)(GSDA)
+register("gsda", summary="row 4 of table 1: three levels of alignment, gradients synchronised (89.7)")(GSDA)
