@@ -68,6 +68,7 @@ class Address(_Model):
     note: str = ""
     manual: bool = Field(False, description="a form, a sign-in or a dead link stands upstream")
     extract_to: str = "."
+    holds: tuple[str, ...] = Field((), description="domains that the archive holds; empty: all")
 
 
 class Manifest(_Model):
