@@ -7,7 +7,7 @@ __all__ = ["cache_folder"]
 
 
 def cache_folder() -> Path:
-    """Return the cache folder: $DABENCH_CACHE, else dabench below $XDG_CACHE_HOME or ~/.cache. Not made here."""
+    """Return the cache folder, not made here: $DABENCH_CACHE, or dabench in $XDG_CACHE_HOME or ~/.cache."""
     own = os.environ.get("DABENCH_CACHE")
     if own:
         return Path(own)

@@ -103,15 +103,20 @@ class StackedMLP(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Network k on slice k: (K, N, in) to (K, N, out)."""
-        size = self.chunk or len(inputs)
-        outputs = []
-        for start, part in enumerate(torch.split(inputs, size)):
-            rows = slice(start * size, (start + 1) * size)
-            hidden = part
-            for depth, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-                hidden = torch.baddbmm(bias[rows], functional.relu(hidden) if depth else hidden, weight[rows])
-            outputs.append(hidden)
-        return torch.cat(outputs) if len(outputs) > 1 else outputs[0]
+        if self.chunk is None or self.chunk >= len(inputs):
+            return self._run(inputs, list(self.weights), list(self.biases))
+        # zip runs over the chunks: of the inputs, of every layer's weights, of every layer's biases.
+        weights = zip(*(torch.split(weight, self.chunk) for weight in self.weights), strict=True)
+        biases = zip(*(torch.split(bias, self.chunk) for bias in self.biases), strict=True)
+        parts = zip(torch.split(inputs, self.chunk), weights, biases, strict=True)
+        return torch.cat([self._run(*part) for part in parts])
+
+    @staticmethod
+    def _run(inputs: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor]) -> Tensor:
+        hidden = torch.baddbmm(biases[0], inputs, weights[0])
+        for weight, bias in zip(weights[1:], biases[1:], strict=True):
+            hidden = torch.baddbmm(bias, functional.relu(hidden), weight)
+        return hidden
 
 
 def domain_labels(source: int, target: int, device: torch.device | str = "cpu") -> Tensor:

@@ -1,0 +1,175 @@
+"""Backbones: any timm name without its classifier, pooled features, weights from timm or a local file."""
+
+import difflib
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import timm
+import torch
+from timm.data.config import resolve_data_config
+from torch import Tensor, nn
+
+from dabench.errors import MissingDataError, UserError, unknown
+
+__all__ = ["Backbone", "DannMnist", "build_backbone", "check_backbone", "dann_mnist", "file_digest"]
+
+
+class DannMnist(nn.Module):
+    """Feature extractor of the MNIST network in Ganin & Lempitsky, ICML 2015, appendix B, figure 5a.
+
+    Convolution 5x5 with 32 maps, ReLU, max pool 2, convolution 5x5 with 48 maps, ReLU, max pool 2, flattened:
+    images (N, 3, 28, 28) to (N, 768). Other image sizes give other widths.
+    """
+
+    def __init__(self, in_chans: int = 3, num_classes: int = 0) -> None:
+        super().__init__()
+        if num_classes:
+            raise ValueError("dann_mnist has no classifier of its own: num_classes must be 0")
+        self.num_classes = 0
+        self.pretrained_cfg: dict[str, Any] = {
+            "architecture": "dann_mnist",
+            "input_size": (in_chans, 28, 28),
+            "mean": (0.5, 0.5, 0.5),
+            "std": (0.5, 0.5, 0.5),
+        }
+        self.layers = nn.Sequential(
+            nn.Conv2d(in_chans, 32, 5),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(32, 48, 5),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (N, C, H, W) to features (N, D)."""
+        return self.layers(images).flatten(1)  # type: ignore[no-any-return]
+
+
+def dann_mnist(pretrained: bool = False, in_chans: int = 3, num_classes: int = 0, **_: Any) -> DannMnist:
+    """Build DannMnist; timm calls this as it does for its own models."""
+    if pretrained:
+        raise UserError("dann_mnist has no pretrained weights", "use --weights none")
+    return DannMnist(in_chans, num_classes)
+
+
+if not timm.is_model("dann_mnist"):
+    timm.models.register_model(dann_mnist)
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A built backbone: the module, and the mean and deviation of the channels that it expects, in [0, 1]."""
+
+    module: nn.Module
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+def check_backbone(name: str) -> None:
+    """Raise a UserError with a suggestion when timm has no such model or no such tag."""
+    architecture, _, tag = name.partition(".")
+    if not timm.is_model(architecture):
+        close = difflib.get_close_matches(architecture, timm.list_models(), n=8, cutoff=0.3)
+        raise unknown("backbone", name, close, where="timm")
+    if tag:
+        tags = [full.partition(".")[2] for full in timm.list_pretrained(f"{architecture}.*")]
+        if tag not in tags:
+            raise unknown(f"weights tag of backbone {architecture}", tag, tags, where="timm")
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def build_backbone(name: str, args: Mapping[str, Any], weights: str | Path, size: int) -> Backbone:
+    """Build a backbone without classifier.
+
+    Args:
+        name: timm's name, with a tag where the weights matter (resnet50.tv_in1k).
+        args: further arguments of timm.create_model.
+        weights: "default" for timm's own, "none", or a local file (.safetensors, or a PyTorch state dict).
+        size: side of the images in pixels, for backbones that fix it (ViT).
+
+    Raises:
+        MissingDataError: weights that are not here and cannot be downloaded.
+        UserError: unknown name, or a file that does not fit the backbone.
+    """
+    check_backbone(name)
+    options = {**_size_option(name, size), **args}
+    if weights == "default":
+        module = _with_default_weights(name, options)
+    else:
+        module = _create(name, options)
+        if isinstance(weights, Path):
+            _load_file(module, name, weights)
+    config = resolve_data_config(model=module)  # type: ignore[no-untyped-call]
+    return Backbone(module, tuple(config["mean"]), tuple(config["std"]))
+
+
+def _size_option(name: str, size: int) -> dict[str, int]:
+    """Vision transformers fix their input size; the others do not know the argument."""
+    config = timm.get_pretrained_cfg(name)
+    fixed = config is not None and config.fixed_input_size and tuple(config.input_size[1:]) != (size, size)
+    return {"img_size": size} if fixed else {}
+
+
+def _create(name: str, options: Mapping[str, Any], pretrained: bool = False) -> nn.Module:
+    try:
+        return timm.create_model(name, pretrained=pretrained, num_classes=0, **options)
+    except TypeError as error:
+        raise UserError(f"backbone {name} does not take backbone_args {dict(options)}: {error}") from error
+
+
+def _with_default_weights(name: str, options: Mapping[str, Any]) -> nn.Module:
+    help_ = (
+        "give a local file with --weights FILE (.safetensors or a PyTorch state dict in timm's key names), "
+        "or train from random weights with --weights none"
+    )
+    if not name.partition(".")[2] and not timm.models.is_model_pretrained(name):
+        raise MissingDataError(f"timm has no pretrained weights for backbone {name}", help_)
+    try:
+        return _create(name, options, pretrained=True)
+    except UserError:
+        raise
+    except Exception as error:  # the hub's clients raise many kinds; all mean that the weights did not come
+        raise MissingDataError(
+            f"the pretrained weights of {name} are not on this machine and could not be downloaded "
+            f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason given'})",
+            help_,
+        ) from error
+
+
+def _load_file(module: nn.Module, name: str, path: Path) -> None:
+    if not path.is_file():
+        raise MissingDataError(f"weights file {path} does not exist", "see --weights FILE")
+    state: dict[str, Any]
+    try:
+        if path.suffix == ".safetensors":
+            state = safetensors.torch.load_file(path)
+        else:
+            state = dict(torch.load(path, map_location="cpu", weights_only=True))
+    except Exception as error:  # whatever a damaged or hostile file makes the readers raise
+        raise UserError(
+            f"{path} cannot be read as weights: {error}", "expected .safetensors or a PyTorch state dict"
+        ) from error
+    for key in ("state_dict", "model"):
+        if isinstance(state.get(key), Mapping):
+            state = dict(state[key])
+    given: dict[str, Tensor] = {key.removeprefix("module."): value for key, value in state.items()}
+    wanted = module.state_dict()
+    missing = [key for key in wanted if key not in given and not key.endswith("num_batches_tracked")]
+    wrong = [key for key in wanted if key in given and given[key].shape != wanted[key].shape]
+    if missing or wrong:
+        raise UserError(
+            f"{path} does not fit backbone {name}: {len(missing)} tensors missing (such as {missing[:3]}), "
+            f"{len(wrong)} of another shape (such as {wrong[:3]})",
+            "expected timm's key names for this backbone",
+        )
+    module.load_state_dict({key: given[key] for key in wanted if key in given}, strict=False)

@@ -1,0 +1,185 @@
+"""The command line. Each command parses and calls the engine; users' mistakes end with exit code 2."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+import dabench
+from dabench.errors import UserError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="dabench",
+    help="Benchmark suite and leaderboard for unsupervised domain adaptation of image classifiers.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+DataOption = Annotated[
+    Path, typer.Option("--data", envvar="DABENCH_DATA", help="Data folder: one folder a suite.")
+]
+ResultsOption = Annotated[
+    Path, typer.Option("--results", envvar="DABENCH_RESULTS", help="Results folder: one record a run.")
+]
+DEFAULT_DATA = Path("data")
+DEFAULT_RESULTS = Path("results")
+
+
+def _version(show: bool) -> None:
+    if show:
+        typer.echo(f"dabench {dabench.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    config: Annotated[
+        str | None, typer.Argument(help="Sweep file, or the name of a shipped one (demo, full-table).")
+    ] = None,
+    method: Annotated[list[str] | None, typer.Option("--method", "-m", help="Repeatable.")] = None,
+    suite: Annotated[
+        list[str] | None, typer.Option("--suite", "-s", help="Name or manifest file; repeatable.")
+    ] = None,
+    task: Annotated[
+        list[str] | None,
+        typer.Option("--task", "-t", help='A2W, A:W, "A->W" or A→W; repeatable. Default: all.'),
+    ] = None,
+    backbone: Annotated[
+        list[str] | None, typer.Option("--backbone", "-b", help="timm name; repeatable.")
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option("--seeds", min=1, help="N means seeds 0 to N-1. Default: 3.")
+    ] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option("--seed", min=0, help="One seed by number; repeatable.")
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option("--weights", help="default (timm's), none, or a local file.")
+    ] = None,
+    data: DataOption = DEFAULT_DATA,
+    results: ResultsOption = DEFAULT_RESULTS,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
+    assign: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="key=value for any configuration key; METHOD.key or SUITE.key for one only."
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and run nothing.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Run again what is done.")] = False,
+    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failed run.")] = False,
+) -> None:
+    """Run methods on all tasks of suites; only what is missing in the results folder is run."""
+    from dabench.commands import RunRequest, execute
+
+    request = RunRequest(
+        config=config, methods=method, suites=suite, tasks=task, backbones=backbone, seeds=seeds, seed=seed,
+        weights=weights, data=data, results=results, device=device, assignments=assign or [],
+        dry_run=dry_run, force=force, fail_fast=fail_fast,
+    )  # fmt: skip
+    raise typer.Exit(execute(request))
+
+
+@app.command()
+def demo(
+    results: ResultsOption = Path("results-demo"),
+    out: Annotated[Path, typer.Option("--out", help="Where the page goes.")] = Path("site-demo"),
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "cpu",
+) -> None:
+    """Sweep the embedded suite and write its leaderboard; needs no download."""
+    from dabench.commands import RunRequest, execute
+
+    code = execute(RunRequest(config="demo", data=DEFAULT_DATA, results=results, device=device))
+    if code == 0:
+        code = app(["leaderboard", "--results", str(results), "--out", str(out)], standalone_mode=False) or 0
+    raise typer.Exit(code)
+
+
+@app.command(name="list")
+def list_(
+    kind: Annotated[str, typer.Argument(help="methods, suites or backbones")],
+    as_json: Annotated[bool, typer.Option("--json", help="A list of objects.")] = False,
+    match: Annotated[str, typer.Option("--match", help="Backbones: a pattern such as 'resnet*'.")] = "*",
+) -> None:
+    """List methods, suites or backbones."""
+    from dabench.listing import print_list
+
+    print_list(Console(), kind, as_json, match)
+
+
+@app.command()
+def show(
+    kind: Annotated[str, typer.Argument(help="method or suite")],
+    name: Annotated[str, typer.Argument(help="its name")],
+    suite: Annotated[
+        str | None, typer.Option("--suite", help="Show a method's configuration on this suite.")
+    ] = None,
+) -> None:
+    """Show what a method or suite is, its paper, and its configuration with the origin of each value."""
+    from dabench.listing import print_one
+
+    print_one(Console(), kind, name, suite)
+
+
+@app.command()
+def new(
+    kind: Annotated[str, typer.Argument(help="method")],
+    name: Annotated[str, typer.Argument(help="name of the new method, such as my-method")],
+    folder: Annotated[
+        Path,
+        typer.Option("--folder", help="Checkout of dabench (or of a package of your own) to write into."),
+    ] = Path("."),
+) -> None:
+    """Write a commented, working method file and its test."""
+    from dabench.scaffold import write_method
+
+    for path in write_method(kind, name, folder):
+        typer.echo(f"wrote {path}")
+    typer.echo(f"try it: dabench run --method {name} --suite minidigits --task D2M --seeds 1")
+
+
+def _add_plugin_commands() -> None:
+    from dabench.discovery import command_modules
+
+    for module in command_modules():
+        module.add_to(app)
+
+
+def main() -> None:
+    """Run the command line; print a user's mistake in two lines and exit with 2."""
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    errors = Console(stderr=True)
+    try:
+        _add_plugin_commands()
+        app()
+    except UserError as error:
+        errors.print(f"[bold red]error:[/] {_plain(str(error))}", highlight=False)
+        if error.hint:
+            errors.print(_plain(error.hint), highlight=False)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        errors.print("interrupted")
+        sys.exit(130)
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", "\\[")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""Progress of a sweep: one live display in a terminal, plain lines elsewhere."""
+
+import time
+from collections.abc import Mapping
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from dabench.plan import PlannedRun
+from dabench.records import Evaluation, Record
+
+__all__ = ["SweepDisplay"]
+
+
+class SweepDisplay:
+    """Shows the sweep (run i of n, time left) and the current run (step, losses, target-free metrics).
+
+    Accuracies on the target appear only when a run has ended, so that nobody stops a run by them.
+
+    Args:
+        console: to write to.
+        total: runs of the sweep.
+    """
+
+    def __init__(self, console: Console, total: int) -> None:
+        self._console = console
+        self._live = console.is_terminal
+        self._number = 0
+        self._total = total
+        self._started = time.perf_counter()
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}", style="dim"),
+            console=console,
+            disable=not self._live,
+        )
+        self._sweep = self._progress.add_task("sweep", total=total, note="")
+        self._run: TaskID | None = None
+        self._decoding: dict[str, TaskID] = {}
+        self._shown = 0.0
+
+    def __enter__(self) -> "SweepDisplay":
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def expect(self, total: int) -> None:
+        """Set the number of runs, once it is known."""
+        self._total = total
+        self._started = time.perf_counter()
+        self._progress.update(self._sweep, total=total)
+
+    def decoding(self, domain: str, done: int, total: int) -> None:
+        """Images of a domain are being decoded into the cache."""
+        if self._live:
+            if domain not in self._decoding:
+                self._decoding[domain] = self._progress.add_task(f"decode {domain}", total=total, note="")
+            self._progress.update(self._decoding[domain], completed=done, visible=done < total)
+        elif done == total:
+            self._console.print(f"decoded {total} images of {domain}", highlight=False)
+
+    def begin(self, run: PlannedRun, number: int, total: int) -> None:
+        """Run number (from 1) of total starts."""
+        self._number = number
+        if self._live:
+            self._run = self._progress.add_task(run.label, total=run.config.steps, note="")
+        else:
+            self._console.print(f"[{number}/{total}] {run.label}", highlight=False, markup=False)
+
+    def advance(self, step: int, losses: Mapping[str, float], evaluation: Evaluation | None) -> None:
+        """A step is done; losses and evaluation come with evaluations only."""
+        note = ", ".join(f"{name} {value:.3f}" for name, value in losses.items())
+        if evaluation is not None and evaluation.target_entropy is not None:
+            note += f"{', ' if note else ''}target entropy {evaluation.target_entropy:.3f}"
+        if self._live and self._run is not None:
+            now = time.perf_counter()
+            if note or now - self._shown > 0.1:
+                self._shown = now
+                self._progress.update(self._run, completed=step)
+                if note:
+                    self._progress.update(self._run, note=note)
+        elif note:
+            self._console.print(f"    step {step}: {note}", highlight=False, markup=False)
+
+    def end(self, run: PlannedRun, record: Record) -> None:
+        """The run's record is written."""
+        if self._live and self._run is not None:
+            self._progress.remove_task(self._run)
+            self._run = None
+        self._progress.update(self._sweep, completed=self._number)
+        seconds = record.timing.total_seconds if record.timing else 0.0
+        if record.status == "done" and record.value is not None:
+            outcome = f"{100 * record.value:.2f} %  ({seconds:.1f} s)"
+        else:
+            outcome = f"FAILED: {record.failure.message.splitlines()[0] if record.failure else ''}"
+        left = (time.perf_counter() - self._started) / self._number * (self._total - self._number)
+        tail = "" if self._live else f"  about {left / 60:.0f} min left" if left > 60 else ""
+        self._console.print(f"{run.label}: {outcome}{tail}", highlight=False, markup=False)

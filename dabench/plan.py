@@ -1,0 +1,273 @@
+"""From a sweep's configuration to the list of its runs, each with its identity and what is done already."""
+
+import hashlib
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from dabench.backbones import build_backbone, check_backbone, file_digest
+from dabench.config import RunConfig
+from dabench.discovery import discover_methods, discover_suites
+from dabench.errors import MissingDataError, UserError, did_you_mean
+from dabench.hardware import processors, resolve_precision
+from dabench.method import METHODS, MethodEntry
+from dabench.openings import OpenDomains
+from dabench.records import Record, RecordStore
+from dabench.resolve import Layer, flatten, resolve
+from dabench.suite import SUITES, Suite, Task, parse_task
+from dabench.sweepfile import SweepConfig, find_suite
+
+__all__ = ["PlannedRun", "check_weights", "plan", "run_identity"]
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run of a sweep. ``run_id`` and ``dataset`` are None where its images are missing."""
+
+    config: RunConfig
+    provenance: Mapping[str, str]
+    entry: MethodEntry
+    suite: Suite
+    task: Task
+    weights: str | Path
+    command: str
+    run_id: str | None = None
+    dataset: Mapping[str, Any] | None = None
+    path: Path | None = None
+    state: Literal["to do", "done", "failed", "blocked"] = "to do"
+    note: str = ""
+
+    @property
+    def label(self) -> str:
+        """What the progress display calls it."""
+        return f"{self.config.method} {self.suite.name} {self.task.name} seed {self.config.seed}"
+
+
+def run_identity(config: RunConfig, dataset: Mapping[str, Any], entry: MethodEntry) -> str:
+    """Hash of what determines a run's result: configuration, images and labels, declared method version.
+
+    Not of where it ran: device index, folders and file names play no part.
+    """
+    content = {
+        "config": config.model_dump(mode="json"),
+        "dataset": {name: part["fingerprint"] for name, part in dataset.items()},
+        "method_version": entry.cls.version,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def plan(
+    sweep: SweepConfig,
+    sweep_file: Path | None,
+    flags: Sequence[tuple[str, Any]],
+    domains: OpenDomains,
+    store: RecordStore,
+    device: torch.device,
+    force: bool = False,
+) -> list[PlannedRun]:
+    """List a sweep's runs, one seed of everything before the second.
+
+    Args:
+        sweep: what to run; flags for methods, suites and so on are merged into it already.
+        sweep_file: where it came from, for provenance.
+        flags: ``--set`` assignments in order.
+        domains: to fingerprint the images.
+        store: to see what is done.
+        device: decides the precision where that is auto.
+        force: plan runs that are done as "to do".
+
+    Raises:
+        UserError: anything wrong in the configuration, before any run.
+    """
+    discover_methods()
+    discover_suites()
+    suites = [find_suite(name) for name in sweep.suites]
+    entries = [METHODS.get(name) for name in sweep.methods]
+    if not suites or not entries:
+        lacking = "--suite" if not suites else "--method"
+        raise UserError(
+            f"nothing to run: {lacking} is missing", "such as: dabench run --method dann --suite minidigits"
+        )
+    _check_scopes(sweep, suites, entries)
+    weights, identity = _weights(sweep)
+    tasks = _tasks(sweep, suites)
+    runs: list[PlannedRun] = []
+    for seed in sweep.seeds:
+        for suite in suites:
+            for backbone in sweep.backbones or (None,):
+                for task in tasks[suite.name]:
+                    for entry in entries:
+                        layers = _layers(sweep, sweep_file, flags, suite, entry, identity)
+                        resolved = resolve(suite, task, entry, seed, layers, backbone)
+                        config = _settle(resolved.config, device)
+                        _check_combination(config, suite)
+                        run = PlannedRun(
+                            config=config,
+                            provenance=resolved.provenance,
+                            entry=entry,
+                            suite=suite,
+                            task=task,
+                            weights=weights or config.weights,
+                            command=_command(config, suite, resolved.provenance, weights),
+                        )
+                        runs.append(_with_state(run, domains, store, force))
+    return runs
+
+
+def _check_scopes(sweep: SweepConfig, suites: Sequence[Suite], entries: Sequence[MethodEntry]) -> None:
+    for kind, given, names in (
+        ("per_method", sweep.per_method, set(METHODS)),
+        ("per_suite", sweep.per_suite, set(SUITES) | {suite.name for suite in suites}),
+    ):
+        for name in given:
+            if name not in names:
+                raise UserError(f"{kind}.{name}: no such name", did_you_mean(name, names))
+    for name, values in (*sweep.per_suite.items(), ("", sweep.config)):
+        for path in flatten(values):
+            if path == "weights":
+                raise UserError(
+                    f"{name or 'config'}: weights is not set here", "use the key 'weights' or --weights"
+                )
+    if len({suite.name for suite in suites}) < len(suites):
+        raise UserError("a suite is listed twice")
+
+
+def _tasks(sweep: SweepConfig, suites: Sequence[Suite]) -> dict[str, list[Task]]:
+    """Tasks of each suite; a task given must be one of at least one of the suites."""
+    if not sweep.tasks:
+        return {suite.name: suite.tasks() for suite in suites}
+    chosen: dict[str, list[Task]] = {suite.name: [] for suite in suites}
+    for text in sweep.tasks:
+        errors = []
+        for suite in suites:
+            try:
+                task = parse_task(text, suite.manifest)
+            except UserError as error:
+                errors.append(error)
+            else:
+                if task not in chosen[suite.name]:
+                    chosen[suite.name].append(task)
+        if len(errors) == len(suites):
+            raise errors[0]
+    return chosen
+
+
+def _weights(sweep: SweepConfig) -> tuple[str | Path | None, str | None]:
+    """What to load, and what the identity says: a file counts by its content."""
+    if sweep.weights in (None, "default", "none"):
+        return sweep.weights, sweep.weights
+    path = Path(str(sweep.weights))
+    if not path.is_file():
+        raise MissingDataError(
+            f"weights file {path} does not exist", "expected --weights default, none or a file"
+        )
+    if len(sweep.backbones) > 1:
+        raise UserError("one weights file cannot fit several backbones", "run one --backbone at a time")
+    return path, f"sha256:{file_digest(path)}"
+
+
+def _layers(
+    sweep: SweepConfig,
+    sweep_file: Path | None,
+    flags: Sequence[tuple[str, Any]],
+    suite: Suite,
+    entry: MethodEntry,
+    weights: str | None,
+) -> list[Layer]:
+    where = f"file {sweep_file.name}" if sweep_file else "sweep"
+    layers = [
+        Layer.of_values(where, flatten(sweep.config)),
+        Layer.of_values(where, flatten(sweep.per_suite.get(suite.name, {}))),
+        Layer.of_values(where, flatten(sweep.per_method.get(entry.name, {}))),
+    ]
+    if weights is not None:
+        layers.append(Layer.of_values("--weights", {"weights": weights}))
+    values: dict[str, Any] = {}
+    for path, value in flags:
+        scope, _, rest = path.partition(".")
+        if scope in METHODS or scope in SUITES or scope == suite.name:
+            if scope in (entry.name, suite.name):
+                values[rest] = value
+        else:
+            values[path] = value
+    layers.append(Layer.of_values("--set", values))
+    return layers
+
+
+def _settle(config: RunConfig, device: torch.device) -> RunConfig:
+    """Fix what the machine decides, before the identity is hashed."""
+    precision = resolve_precision(config.precision, device, config.backbone)
+    return config.model_copy(update={"precision": precision, "threads": config.threads or processors()})
+
+
+def _check_combination(config: RunConfig, suite: Suite) -> None:
+    check_backbone(config.backbone)
+    if config.protocol == "train-test" and not suite.manifest.has_test_part:
+        raise UserError(
+            f"protocol train-test needs a suite with a test part, {suite.name} has none",
+            "use protocol=transductive",
+        )
+
+
+def _command(
+    config: RunConfig, suite: Suite, provenance: Mapping[str, str], weights: str | Path | None
+) -> str:
+    """The command line that repeats one run."""
+    words = ["dabench", "run", "--method", config.method, "--suite", suite.file if suite.base else suite.name]
+    words += ["--task", config.task, "--seed", str(config.seed)]
+    if weights is not None:
+        words += ["--weights", str(weights)]
+    values = flatten(config.model_dump(mode="json"))
+    for path, origin in provenance.items():
+        if origin.startswith(("file ", "sweep", "--set")) and path in values:
+            words += ["--set", f"{path}={json.dumps(values[path])}"]
+        elif origin == "backbone of the sweep":
+            words += ["--backbone", config.backbone]
+    return shlex.join(words)
+
+
+def _with_state(run: PlannedRun, domains: OpenDomains, store: RecordStore, force: bool) -> PlannedRun:
+    try:
+        dataset = domains.describe(run.suite, run.task, run.config.protocol)
+    except MissingDataError as error:
+        return replace(run, state="blocked", note=f"{error}\n{error.hint}".strip())
+    run_id = run_identity(run.config, dataset, run.entry)
+    slug = run.task.slug
+    path = store.root / run.suite.name / slug / run.config.method / f"seed{run.config.seed}-{run_id}.json"
+    run = replace(run, run_id=run_id, dataset=dataset, path=path)
+    if force or not path.exists():
+        return run
+    record = store.read(path)
+    if not isinstance(record, Record):
+        return replace(run, note=f"its record cannot be read and is made again: {record.reason}")
+    if record.status == "failed":
+        reason = record.failure.message if record.failure else ""
+        return replace(run, state="failed", note=reason)
+    note = ""
+    if record.method_info.get("source_sha256") != run.entry.source_sha256:
+        note = (
+            f"the file of method {run.entry.name} has changed since this run but its version is still "
+            f"{run.entry.cls.version}: raise the version if results change, or use --force"
+        )
+    return replace(run, state="done", note=note)
+
+
+def check_weights(runs: Sequence[PlannedRun]) -> None:
+    """Build every backbone of the runs once, so that missing weights stop a sweep before it starts."""
+    seen: set[tuple[Any, ...]] = set()
+    for run in runs:
+        config = run.config
+        key = (
+            config.backbone,
+            json.dumps(config.backbone_args, sort_keys=True),
+            str(run.weights),
+            config.image.size,
+        )
+        if key not in seen:
+            seen.add(key)
+            build_backbone(config.backbone, config.backbone_args, run.weights, config.image.size)

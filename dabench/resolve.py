@@ -1,0 +1,199 @@
+"""Resolve one run's configuration from its layers, and say of every value where it came from.
+
+Precedence: defaults < the suite's recipe < the method's recipe for the suite < sweep file < flags.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from dabench.config import RunConfig
+from dabench.errors import UserError, did_you_mean
+from dabench.method import MethodConfig, MethodEntry
+from dabench.recipe import Recipe
+from dabench.suite import Suite, Task
+
+__all__ = ["Layer", "Resolved", "flatten", "parse_assignment", "paths_of", "resolve", "settings_of"]
+
+IDENTITY = ("suite", "task", "method", "seed")
+OPEN = ("backbone_args", "params", "loss_weights")
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Values of one origin: dotted path to value, and what the record says of where each came from."""
+
+    where: str
+    values: Mapping[str, Any]
+    sources: Mapping[str, str]
+
+    @classmethod
+    def of_recipe(cls, where: str, recipe: Recipe) -> "Layer":
+        """A recipe's values with their sources."""
+        values = {path: item.value for path, item in recipe.items()}
+        return cls(where, values, {path: f"{where}: {item.source}" for path, item in recipe.items()})
+
+    @classmethod
+    def of_values(cls, where: str, values: Mapping[str, Any]) -> "Layer":
+        """Values that the user gave."""
+        return cls(where, values, {path: where for path in values})
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A validated configuration and the provenance of each of its values."""
+
+    config: RunConfig
+    provenance: dict[str, str]
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Turn nested mappings into dotted paths.
+
+    >>> flatten({"optimiser": {"lr": 0.1}, "steps": 5})
+    {'optimiser.lr': 0.1, 'steps': 5}
+    """
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        path = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{path}.")
+        else:
+            flat[path] = _number(value)
+    return flat
+
+
+def _number(value: Any) -> Any:
+    """YAML 1.1 reads 1e-3 as text; people mean a number."""
+    return float(value) if isinstance(value, str) and NUMBER.fullmatch(value) else value
+
+
+def parse_assignment(text: str) -> tuple[str, Any]:
+    """Read ``key=value`` of ``--set``; the value is YAML.
+
+    >>> parse_assignment("head.classifier_hidden=[100, 100]")
+    ('head.classifier_hidden', [100, 100])
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise UserError(f"--set {text}: expected key=value", "such as --set optimiser.lr=0.02")
+    try:
+        return key.strip(), _number(yaml.safe_load(value))
+    except yaml.YAMLError as error:
+        raise UserError(f"--set {text}: the value is no YAML: {error}") from error
+
+
+def settings_of(model: type[BaseModel], prefix: str = "") -> dict[str, FieldInfo]:
+    """All settings of a configuration model, nested ones by dotted path."""
+    found: dict[str, FieldInfo] = {}
+    for name, info in model.model_fields.items():
+        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
+            found |= settings_of(info.annotation, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = info
+    return found
+
+
+def paths_of(entry: MethodEntry) -> dict[str, str]:
+    """Every path that may be set for a method, and where its default comes from."""
+    paths: dict[str, str] = {}
+    for path, info in settings_of(RunConfig).items():
+        if path not in IDENTITY and path not in ("params", "loss_weights"):
+            paths[path] = _source_of(info)
+    for path, info in settings_of(entry.cls.config_class).items():
+        named = path in entry.params
+        paths[f"params.{path}"] = f"method {entry.name}" if named else _source_of(info)
+    for name in entry.cls.loss_names:
+        paths[f"loss_weights.{name}"] = "1 where none is given"
+    return paths
+
+
+def _source_of(info: FieldInfo) -> str:
+    extra = info.json_schema_extra
+    return f"default: {extra['source']}" if isinstance(extra, dict) and "source" in extra else "default"
+
+
+def resolve(
+    suite: Suite,
+    task: Task,
+    entry: MethodEntry,
+    seed: int,
+    layers: Iterable[Layer],
+    backbone: str | None = None,
+) -> Resolved:
+    """Merge the layers over the recipes and validate.
+
+    Args:
+        suite: the suite, with its recipe.
+        task: one of its tasks.
+        entry: the method, with its recipes.
+        seed: of the run.
+        layers: the user's, weakest first.
+        backbone: a timm name that overrides all layers (from a sweep's list of backbones).
+
+    Raises:
+        UserError: unknown path, wrong type or impossible combination, naming origin, path and suggestion.
+    """
+    known = paths_of(entry)
+    recipes = [Layer.of_recipe(f"suite {suite.name}", suite.manifest.recipe)]
+    if suite.name in entry.cls.recipes:
+        where = f"method {entry.name} on {suite.name}"
+        recipes.append(Layer.of_recipe(where, entry.cls.recipes[suite.name]))
+    stack = [*recipes, *layers]
+    if backbone is not None:
+        stack.append(Layer.of_values("backbone of the sweep", {"backbone": backbone}))
+    values: dict[str, Any] = {}
+    provenance = {path: source for path, source in known.items() if not path.startswith("loss_weights.")}
+    for layer in stack:
+        for path, value in layer.values.items():
+            if path not in known and not path.startswith("backbone_args."):
+                raise _unknown_path(layer.where, path, known, entry)
+            values[path] = value
+            provenance[path] = layer.sources[path]
+    identity = {"suite": suite.name, "task": task.name, "method": entry.name, "seed": seed}
+    try:
+        config = RunConfig.model_validate({**_nest(values), **identity})
+        params = entry.config(config.params)
+    except ValidationError as error:
+        raise _invalid(error, provenance, entry) from error
+    config = config.model_copy(update={"params": params.model_dump(mode="json")})
+    return Resolved(config, dict(sorted(provenance.items())))
+
+
+def _nest(values: Mapping[str, Any]) -> dict[str, Any]:
+    nested: dict[str, Any] = {}
+    for path, value in values.items():
+        *parents, last = path.split(".")
+        place = nested
+        for part in parents:
+            place = place.setdefault(part, {})
+        place[last] = value
+    return nested
+
+
+def _unknown_path(where: str, path: str, known: Mapping[str, str], entry: MethodEntry) -> UserError:
+    if path in IDENTITY:
+        return UserError(f"{where}: '{path}' is not set here", f"use the list '{path}s' or the flag --{path}")
+    close = did_you_mean(path, known) or did_you_mean(path.rpartition(".")[2], known)
+    show = f"'dabench show method {entry.name}' lists every key"
+    return UserError(f"{where}: unknown key '{path}' for method {entry.name}", f"{close} {show}".strip())
+
+
+def _invalid(error: ValidationError, provenance: Mapping[str, str], entry: MethodEntry) -> UserError:
+    prefix = (
+        "params." if issubclass(entry.cls.config_class, MethodConfig) and error.title != "RunConfig" else ""
+    )
+    lines = []
+    for item in error.errors():
+        path = prefix + ".".join(str(part) for part in item["loc"])
+        origin = next((provenance[p] for p in (path, path.rpartition(".")[0]) if p in provenance), "")
+        shown = f" (given: {item['input']!r})" if item["type"] != "value_error" else ""
+        place = f"{path or 'configuration'}{f' [{origin}]' if origin else ''}"
+        lines.append(f"{place}: {item['msg'].removeprefix('Value error, ')}{shown}")
+    return UserError("; ".join(lines), f"'dabench show method {entry.name}' lists keys, types and defaults")
