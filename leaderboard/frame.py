@@ -1,0 +1,77 @@
+"""All runs as one tidy frame: one line a run, and which of them enter the tables."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from dabench.leaderboard.runs import Run
+
+__all__ = ["COLUMNS", "newest_per_seed", "tidy", "to_csv"]
+
+COLUMNS = [
+    "suite", "task", "source", "target", "method", "configuration", "uses_target_labels",
+    "backbone", "protocol", "seed", "run_id", "status", "metric", "selection", "value",
+    "accuracy", "mean_class_accuracy", "oracle", "oracle_step", "steps",
+    "training_seconds", "total_seconds", "started_at", "used", "failure", "record",
+]  # fmt: skip
+# A spreadsheet takes a text that begins with one of these for a formula and runs it.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def newest_per_seed(runs: Sequence[Run]) -> list[Run]:
+    """The finished runs of one row that count: of each task and seed the one started last."""
+    newest: dict[tuple[str, int], Run] = {}
+    for run in sorted(runs, key=lambda run: run.started):
+        if run.record.status == "done":
+            newest[run.record.task, run.record.seed] = run
+    return [newest[key] for key in sorted(newest)]
+
+
+def _line(run: Run) -> dict[str, object]:
+    record = run.record
+    line: dict[str, object] = {
+        name: getattr(record, name)
+        for name in COLUMNS
+        if name in type(record).model_fields and name != "failure"
+    }
+    metrics, timing, failure = record.metrics, record.timing, record.failure
+    steps = record.config.get("steps")
+    return line | {
+        "configuration": run.configuration,
+        "accuracy": metrics.accuracy if metrics else None,
+        "mean_class_accuracy": metrics.mean_class_accuracy if metrics else None,
+        "steps": steps if isinstance(steps, int) else None,
+        "training_seconds": timing.training_seconds if timing else None,
+        "total_seconds": timing.total_seconds if timing else None,
+        "started_at": timing.started_at if timing else "",
+        "failure": f"{failure.kind}: {failure.message}" if failure else "",
+        "record": run.file,
+    }
+
+
+def tidy(runs: Sequence[Run], used: frozenset[str]) -> pd.DataFrame:
+    """One line a run with the columns of COLUMNS, sorted; accuracies in [0, 1], times in seconds.
+
+    Args:
+        runs: all runs, in any order.
+        used: the files of those that enter the tables.
+    """
+    frame = pd.DataFrame([_line(run) for run in runs], columns=COLUMNS)
+    frame["used"] = [run.file in used for run in runs]
+    for name in ("oracle_step", "steps", "seed"):
+        frame[name] = frame[name].astype("Int64")
+    order = ["suite", "backbone", "protocol", "method", "configuration", "task", "seed", "record"]
+    return frame.sort_values(order, ignore_index=True)
+
+
+def to_csv(frame: pd.DataFrame) -> bytes:
+    """Comma-separated UTF-8; a text that a spreadsheet would run as a formula gets a leading apostrophe."""
+    safe = frame.copy()
+    for name in safe.columns:
+        if not pd.api.types.is_numeric_dtype(safe[name]):
+            safe[name] = [_harmless(value) for value in safe[name]]
+    return str(safe.to_csv(index=False, lineterminator="\n")).encode("utf-8", "replace")
+
+
+def _harmless(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value

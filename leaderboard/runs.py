@@ -1,0 +1,103 @@
+"""Runs as the leaderboard reads them: records with the file each came from, and what identifies a run."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from dabench.records import Problem, Record, RecordStore
+
+__all__ = ["ROUNDING_ONLY", "Run", "flatten", "load"]
+
+# Settings that change a result by rounding alone, so that one row may hold runs of two machines.
+# A row that pools over one of them says so.
+ROUNDING_ONLY = frozenset({"threads", "batch.test"})
+# Constant within a row or shown elsewhere, hence no part of the row's configuration.
+NOT_CONFIGURATION = frozenset({"suite", "task", "method", "seed", "backbone", "protocol"})
+ABSENT = "none"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A record and its file, relative to the results folder with forward slashes."""
+
+    record: Record
+    file: str
+
+    @cached_property
+    def settings(self) -> dict[str, str]:
+        """The configuration, flattened to dotted paths; task, seed and what names the row left out."""
+        flat = flatten(self.record.config)
+        flat = {path: value for path, value in flat.items() if path not in NOT_CONFIGURATION}
+        version = self.record.method_info.get("version")
+        return flat if version is None else {**flat, "method version": flatten({"": version})[""]}
+
+    @cached_property
+    def configuration(self) -> str:
+        """Short digest of the settings that change results beyond rounding; runs of one row share it."""
+        kept = {path: value for path, value in self.settings.items() if path not in ROUNDING_ONLY}
+        return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:8]
+
+    @cached_property
+    def images(self) -> dict[str, str]:
+        """Each fingerprint in the record by the domain it belongs to: the images that this run saw."""
+        named = {"source": self.record.source, "target": self.record.target}
+        found: dict[str, str] = {}
+        for path, value in flatten(self.record.dataset).items():
+            *parents, last = path.split(".")
+            if last.endswith("fingerprint"):
+                role, *rest = [*parents, last.removesuffix("fingerprint").strip("_")]
+                domain, _, part = role.partition("_")
+                words = [named.get(domain, domain), part, *rest]
+                found[" ".join(word for word in words if word)] = value
+        return found
+
+    @property
+    def started(self) -> tuple[float, str, str]:
+        """Sorts runs by their start; runs without a readable time come first. Never equal for two files."""
+        text = self.record.timing.started_at if self.record.timing else ""
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            return 0.0, text, self.file
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp(), text, self.file
+
+
+def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested mappings to dotted paths, values as JSON text (strings bare); empty mappings vanish.
+
+    >>> flatten({"batch": {"source": 32}, "weights": "none", "scale": [0.1, 1.0]})
+    {'batch.source': '32', 'weights': 'none', 'scale': '[0.1, 1.0]'}
+    """
+    flat: dict[str, str] = {}
+    for key, value in content.items():
+        path = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            flat.update(flatten(value, f"{path}."))
+        elif value is None:
+            flat[path] = ABSENT
+        else:
+            flat[path] = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    return flat
+
+
+def load(results: Path) -> tuple[list[Run], list[Problem]]:
+    """Read all records below a folder; files that are none come back as problems, paths relative to it."""
+    store = RecordStore(results)
+    runs: list[Run] = []
+    problems: list[Problem] = []
+    for path in store.paths():
+        relative = path.relative_to(results)
+        result = store.read(path)
+        if isinstance(result, Record):
+            runs.append(Run(result, relative.as_posix()))
+        else:
+            # The page must not depend on where the folder lies, and a message may name it.
+            reason = result.reason.replace(f"{results}{os.sep}", "")
+            problems.append(Problem(relative, reason))
+    return runs, problems

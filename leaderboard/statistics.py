@@ -1,0 +1,164 @@
+"""Means, differences and their Student-t intervals over seeds: pure functions of arrays.
+
+Why Student-t: with three normal seeds it covers the truth in 95 % of cases, a bootstrap of the same seeds
+in 72 to 75 %. Values keep their unit (accuracies in [0, 1] elsewhere in this package).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import t as student_t
+
+__all__ = [
+    "LEVEL",
+    "ROUNDING",
+    "Difference",
+    "Interval",
+    "difference",
+    "paired_difference",
+    "t_interval",
+    "welch_difference",
+]
+
+LEVEL = 0.95
+# Differences smaller than this are rounding, not effects: an accuracy is a count over at most 1e6 images.
+ROUNDING = 1e-9
+
+Verdict = Literal["above", "below", "unclear"]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean of n values and the half-width of its interval; one value has no interval (None)."""
+
+    mean: float
+    half_width: float | None
+    n: int
+
+    @property
+    def low(self) -> float | None:
+        """Lower end, or None."""
+        return None if self.half_width is None else self.mean - self.half_width
+
+    @property
+    def high(self) -> float | None:
+        """Upper end, or None."""
+        return None if self.half_width is None else self.mean + self.half_width
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A mean difference to a reference and its interval.
+
+    Attributes:
+        interval: of the difference; n is the number of pairs, or of the smaller side where unpaired.
+        paired: whether values were paired by seed.
+        seeds: the shared seeds that were paired; empty where unpaired.
+    """
+
+    interval: Interval
+    paired: bool
+    seeds: tuple[int, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the interval lies above zero, below zero, or does not tell (or is missing)."""
+        low, high = self.interval.low, self.interval.high
+        if low is not None and low > ROUNDING:
+            return "above"
+        if high is not None and high < -ROUNDING:
+            return "below"
+        return "unclear"
+
+
+def _values(values: ArrayLike, name: str = "values") -> NDArray[np.float64]:
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 1 or not array.size:
+        raise ValueError(f"{name} must be one row of at least one number, not of shape {array.shape}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} holds a number that is not finite: {array}")
+    return array
+
+
+def _quantile(level: float, freedom: float) -> float:
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie between 0 and 1, not {level}")
+    return float(student_t.ppf((1 + level) / 2, freedom))
+
+
+def t_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
+    """Mean and Student-t interval of one value a seed.
+
+    Args:
+        values: (n,), n at least 1.
+        level: coverage, in (0, 1).
+
+    Raises:
+        ValueError: no value, not one row, a value that is not finite, a level outside (0, 1).
+
+    >>> interval = t_interval([70, 71, 74])
+    >>> f"{interval.low:.2f} to {interval.high:.2f}"
+    '66.50 to 76.84'
+    """
+    array = _values(values)
+    n = len(array)
+    quantile = _quantile(level, max(n - 1, 1))
+    if n == 1:
+        return Interval(float(array[0]), None, 1)
+    return Interval(float(array.mean()), quantile * float(array.std(ddof=1)) / n**0.5, n)
+
+
+def paired_difference(values: ArrayLike, reference: ArrayLike, level: float = LEVEL) -> Interval:
+    """Student-t interval of values - reference, both (n,) in the same order of seeds.
+
+    Raises:
+        ValueError: as ``t_interval``, or the lengths differ.
+    """
+    left, right = _values(values), _values(reference, "reference")
+    if left.shape != right.shape:
+        raise ValueError(f"pairs need equal lengths, not {len(left)} and {len(right)}")
+    return t_interval(left - right, level)
+
+
+def welch_difference(values: ArrayLike, reference: ArrayLike, level: float = LEVEL) -> Interval:
+    """Welch's interval of mean(values) - mean(reference), for (n,) and (m,) values without shared seeds.
+
+    The interval is None where a side has one value; its n is the smaller of n and m.
+
+    Raises:
+        ValueError: as ``t_interval``.
+    """
+    left, right = _values(values), _values(reference, "reference")
+    mean = float(left.mean() - right.mean())
+    n = min(len(left), len(right))
+    if n < 2:
+        return Interval(mean, None, n)
+    parts = np.array([left.var(ddof=1) / len(left), right.var(ddof=1) / len(right)])
+    if parts.sum() == 0:
+        return Interval(mean, 0.0, n)
+    shares = parts / parts.sum()
+    freedom = 1 / (shares[0] ** 2 / (len(left) - 1) + shares[1] ** 2 / (len(right) - 1))
+    return Interval(mean, _quantile(level, float(freedom)) * float(parts.sum()) ** 0.5, n)
+
+
+def difference(
+    values: Mapping[int, float], reference: Mapping[int, float], level: float = LEVEL
+) -> Difference | None:
+    """Compare two methods' values, each seed to value.
+
+    Paired by seed where two or more seeds are shared; else Welch's interval where both sides have two or
+    more seeds; else the difference without interval (of the shared seed where there is one).
+    None where a side is empty.
+    """
+    if not values or not reference:
+        return None
+    shared = tuple(sorted(set(values) & set(reference)))
+    left, right = ([side[seed] for seed in sorted(side)] for side in (values, reference))
+    unpaired = welch_difference(left, right, level)
+    if len(shared) >= 2 or (shared and unpaired.half_width is None):
+        pairs = paired_difference([values[s] for s in shared], [reference[s] for s in shared], level)
+        return Difference(pairs, True, shared)
+    return Difference(unpaired, False)

@@ -1,0 +1,125 @@
+"""How numbers and names look: percent, signs, safe file names, the small interval marks. Pure functions."""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dabench.leaderboard.statistics import Difference, Interval
+from dabench.leaderboard.table import Row, Table
+
+__all__ = [
+    "Mark",
+    "duration",
+    "half_width",
+    "mark",
+    "metric_name",
+    "percent",
+    "points",
+    "printed",
+    "row_page",
+    "short",
+    "slug",
+]
+
+MINUS = "−"  # the typographic sign has the width of a plus
+METRICS = {"accuracy": "accuracy", "mean_class_accuracy": "mean class accuracy"}
+
+
+def percent(value: float) -> str:
+    """A part of one as percent with two decimals, without the sign: 0.7167 gives 71.67."""
+    return f"{100 * value:.2f}"
+
+
+def points(value: float) -> str:
+    """A difference in percentage points, always signed.
+
+    >>> points(0.0123), points(-0.0123), points(-0.00001)
+    ('+1.23', '−1.23', '0.00')
+    """
+    text = f"{100 * value:+.2f}"
+    return "0.00" if text in ("+0.00", "-0.00") else text.replace("-", MINUS)
+
+
+def half_width(interval: Interval) -> str:
+    """The half-width of an interval in percentage points, or nothing where there is none."""
+    return "" if interval.half_width is None else f"±{percent(interval.half_width)}"
+
+
+def printed(value: float) -> str:
+    """A published figure with the decimals it needs, at least one: 100.0, 89.7, 52.35."""
+    return f"{value:.1f}" if round(value, 1) == round(value, 6) else f"{value:.2f}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people.
+
+    >>> duration(3.21), duration(75), duration(7260)
+    ('3.2 s', '1 min 15 s', '2 h 1 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes = int(seconds // 60)
+    return (
+        f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {int(seconds % 60)} s"
+    )
+
+
+def metric_name(metric: str) -> str:
+    """The metric in words."""
+    return METRICS.get(metric, metric)
+
+
+def short(text: str, longest: int = 400) -> str:
+    """A text cut to a length that a table bears."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def slug(*parts: str) -> str:
+    """A name for files and links, safe on every system and unique by a digest of the exact parts.
+
+    >>> slug("office31", "cdan+e")
+    'office31-cdan-e-99ddc8f4'
+    """
+    readable = "-".join(re.sub(r"[^a-z0-9]+", "-", part.lower()).strip("-") for part in parts)
+    digest = hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:8]
+    return f"{readable[:60].strip('-')}-{digest}"
+
+
+def row_page(table: Table, row: Row) -> str:
+    """The page of a row's runs, relative to the index."""
+    names = slug(table.suite, row.method, table.backbone, table.protocol, table.metric, row.group.key)
+    return f"runs/{names}.html"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A difference drawn on a common axis, all in pixels from the left."""
+
+    zero: float
+    mean: float
+    low: float
+    high: float
+    width: int
+
+
+def mark(gain: Difference, gains: Iterable[Difference], width: int = 96, margin: int = 6) -> Mark:
+    """Place one difference on the axis that all gains of a table share; zero is always on it.
+
+    The axis spans the means and as much again on either side for the intervals, so that one wide interval
+    (two seeds) does not squeeze all others; what lies beyond is cut at the edge.
+    """
+    intervals = [one.interval for one in gains]
+    means = [0.0, *(one.mean for one in intervals)]
+    ends = [end for one in intervals for end in (one.low, one.high) if end is not None]
+    spread = max(max(means) - min(means), 0.001)
+    low = max(min(means) - spread, min([*means, *ends]))
+    high = max(min(max(means) + spread, max([*means, *ends])), low + 0.001)
+
+    def place(value: float | None) -> float:
+        number = gain.interval.mean if value is None else value
+        part = (min(max(number, low), high) - low) / (high - low)
+        return round(margin + part * (width - 2 * margin), 1)
+
+    one = gain.interval
+    return Mark(place(0.0), place(one.mean), place(one.low), place(one.high), width)
