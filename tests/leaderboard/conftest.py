@@ -1,0 +1,169 @@
+"""Hand-made records, and a real headless Chromium for the page."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dabench.leaderboard.runs import Run
+from dabench.leaderboard.table import SuiteInfo
+from dabench.records import Evaluation, Failure, Metrics, Record, RecordStore, Timing
+
+CONFIG: dict[str, Any] = {
+    "backbone": "resnet50.tv_in1k",
+    "weights": "default",
+    "protocol": "transductive",
+    "steps": 500,
+    "threads": 2,
+    "batch": {"source": 32, "target": 32, "test": 256},
+    "optimiser": {"lr": 0.01},
+    "params": {},
+}
+SUITES = {
+    "toy": SuiteInfo("Toy suite", ("A->B", "B->A"), ("cat", "dog")),
+    "visda2017": SuiteInfo("VisDA-2017", ("T->V",), ("plane", "car", "train")),
+}
+
+
+def make_record(
+    method: str = "dann",
+    task: str = "A->B",
+    seed: int = 0,
+    value: float = 0.5,
+    *,
+    failed: bool = False,
+    config: dict[str, Any] | None = None,
+    per_class: dict[str, float | None] | None = None,
+    accuracy: float | None = None,
+    started_at: str = "2026-01-01T10:00:00+00:00",
+    images: dict[str, str] | None = None,
+    method_info: dict[str, Any] | None = None,
+    **fields: Any,
+) -> Record:
+    """A valid record; ``config`` is laid over CONFIG, ``images`` maps source and target to fingerprints."""
+    source, _, target = task.partition("->")
+    suite = fields.get("suite", "toy")
+    fields.setdefault("metric", "accuracy")
+    resolved = {**CONFIG, "suite": suite, "task": task, "method": method, "seed": seed, **(config or {})}
+    identity = repr((sorted(resolved.items(), key=str), images, method_info, fields.get("backbone")))
+    content: dict[str, Any] = {
+        "run_id": hashlib.sha256(identity.encode()).hexdigest()[:16],
+        "suite": suite,
+        "task": task,
+        "source": source,
+        "target": target,
+        "method": method,
+        "backbone": "resnet50.tv_in1k",
+        "seed": seed,
+        "protocol": "transductive",
+        "config": resolved,
+        "provenance": {"steps": "flags", "optimiser.lr": "default"},
+        "method_info": {"version": 1, "source_sha256": "ab" * 32, "title": method.upper(), **(method_info or {})},
+        "dataset": {
+            name: {"fingerprint": fingerprint, "images": 10}
+            for name, fingerprint in (images or {"source": f"of {source}", "target": f"of {target}"}).items()
+        },
+        "timing": Timing(started_at=started_at, total_seconds=3.5, training_seconds=3.0),
+        "command": f"dabench run --method {method} --suite {suite} --task {task} --seed {seed}",
+    }
+    if failed:
+        failure = Failure(kind="FloatingPointError", message="loss is not finite at step 120")
+        return Record(status="failed", failure=failure, **{**content, **fields})
+    overall = value if accuracy is None else accuracy
+    metrics = Metrics(
+        accuracy=overall,
+        mean_class_accuracy=value,
+        per_class=per_class or {"cat": value, "dog": value},
+        confusion=[[1, 0], [0, 1]],
+    )
+    evaluation = Evaluation(step=500, accuracy=overall, mean_class_accuracy=value, seconds=3.0)
+    content |= {
+        "value": value,
+        "oracle": min(1.0, value + 0.01),
+        "oracle_step": 450,
+        "metrics": metrics,
+        "evaluations": [evaluation],
+    }
+    return Record(status="done", **{**content, **fields})
+
+
+def as_runs(records: list[Record]) -> list[Run]:
+    """Runs with the files that the record store would choose, numbered where two would share one."""
+    store = RecordStore(Path())
+    runs: list[Run] = []
+    for record in records:
+        file = store.path(record).as_posix()
+        taken = sum(run.file.startswith(file.removesuffix(".json")) for run in runs)
+        runs.append(Run(record, file.replace(".json", f"-{taken}.json") if taken else file))
+    return runs
+
+
+@pytest.fixture(scope="session")
+def record() -> Callable[..., Record]:
+    return make_record
+
+
+@pytest.fixture(scope="session")
+def runs_of() -> Callable[[list[Record]], list[Run]]:
+    return as_runs
+
+
+@pytest.fixture(scope="session")
+def suites() -> dict[str, SuiteInfo]:
+    return dict(SUITES)
+
+
+def sweep(**fields: Any) -> list[Record]:
+    """A small sweep with everything a page must show: gains, an upper bound, failures, an incomplete row."""
+    values = {
+        "source_only": {"A->B": (0.50, 0.52, 0.51), "B->A": (0.60, 0.61, 0.59)},
+        "dann": {"A->B": (0.60, 0.63, 0.61), "B->A": (0.64, 0.66, 0.62)},
+        "cdan": {"A->B": (0.44, 0.45, 0.43), "B->A": (0.55, 0.56, 0.54)},
+        "gsda": {"A->B": (0.70, 0.71, 0.74), "B->A": (0.58, 0.64, 0.60)},
+        "cdan+e": {"A->B": (0.70, 0.71, 0.74)},
+        "target_only": {"A->B": (0.97, 0.98, 0.97), "B->A": (0.95, 0.96, 0.95)},
+    }
+    records = [
+        make_record(method, task, seed, value, uses_target_labels=method == "target_only", **fields)
+        for method, by_task in values.items()
+        for task, seeds in by_task.items()
+        for seed, value in enumerate(seeds)
+    ]
+    return [*records, make_record("cdan+e", "B->A", 0, failed=True, **fields)]
+
+
+@pytest.fixture
+def small_sweep() -> list[Record]:
+    return sweep()
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Callable[[list[Record]], Path]:
+    """Write records into a results folder and return it."""
+
+    def write(records: list[Record]) -> Path:
+        store = RecordStore(tmp_path / "results")
+        for one in records:
+            store.write(one)
+        store.root.mkdir(exist_ok=True)
+        return store.root
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Debian's Chromium through Playwright; without it the page tests fail, they do not skip."""
+    from playwright.sync_api import sync_playwright
+
+    path = os.environ.get("DABENCH_CHROMIUM") or shutil.which("chromium")
+    if path is None:
+        pytest.fail("the page tests need Debian's package: apt-get install chromium (or set DABENCH_CHROMIUM)")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
