@@ -87,7 +87,8 @@ class Augmentation:
 
     @staticmethod
     def _planes(images: NDArray[np.uint8]) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
+        # A slice of the read-only cache is copied: torch has no read-only tensors.
+        return torch.from_numpy(np.require(images, requirements=["C", "W"])).permute(0, 3, 1, 2)
 
     def _cut(self, batch: Tensor, boxes: Tensor) -> Tensor:
         size = [self._config.size, self._config.size]

@@ -115,7 +115,7 @@ def _print_plan(console: Console, runs: list[PlannedRun]) -> None:
     table = Table(title=f"{len(runs)} runs", title_justify="left")
     for column in ("suite", "task", "method", "seeds", "done", "to do", "failed", "missing"):
         table.add_column(column, justify="right" if column in {"done", "to do", "failed"} else "left")
-    rows: dict[tuple[str, ...], list[PlannedRun]] = {}
+    rows: dict[tuple[str, str, str, str], list[PlannedRun]] = {}
     for run in runs:
         key = (run.suite.name, run.task.name, run.config.method, run.config.backbone)
         rows.setdefault(key, []).append(run)
