@@ -133,7 +133,8 @@ def magnitudes(gradients: Tensor) -> Tensor:
     A source image has weight 0, and a gradient of exactly 0, at the discriminators of other classes;
     ``vector_norm`` has derivative 0 there, where the root of a sum of squares would have NaN.
     """
-    return torch.linalg.vector_norm(gradients, dim=-1).sum(dim=-1)
+    norms: Tensor = torch.linalg.vector_norm(gradients, dim=-1)
+    return norms.sum(dim=-1)
 
 
 def synchronisation_loss(domain: Tensor, groups: Tensor, classes: Tensor, members: Tensor) -> Tensor:
