@@ -1,0 +1,98 @@
+"""What all tests share: a cache of their own, a tiny suite of generated images, a registry put back."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from dabench.discovery import discover_methods
+from dabench.method import METHODS
+
+TINY: dict[str, Any] = {
+    "name": "tiny",
+    "title": "Coloured squares",
+    "loader": "files",
+    "classes": ["red", "green", "blue"],
+    "domains": {
+        "alpha": {"short": "A", "images": 36, "paths": {"all": "alpha.npz"}},
+        "beta": {"short": "B", "images": 30, "paths": {"all": "beta.npz"}},
+    },
+    "recipe": {
+        path: {"value": value, "source": "our choice: fast"}
+        for path, value in {
+            "backbone": "dann_mnist",
+            "weights": "none",
+            "steps": 4,
+            "evaluations": 2,
+            "batch.source": 6,
+            "batch.target": 6,
+            "head.bottleneck": 8,
+            "head.discriminator_hidden": [8],
+            "image.resize": 16,
+            "image.size": 16,
+            "image.train_crop": "center",
+            "threads": 1,
+        }.items()
+    },
+}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing of the user's: cache, data and results folders."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DABENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        for name in ("DABENCH_DATA", "DABENCH_RESULTS"):
+            patch.delenv(name, raising=False)
+        yield
+
+
+def coloured_squares(per_class: int, background: int, seed: int) -> dict[str, np.ndarray[Any, Any]]:
+    """Images uint8 (3 n, 16, 16, 3) of a square in the class's colour on a grey ground, and labels."""
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(3), per_class)
+    images = rng.integers(background, background + 40, (len(labels), 16, 16, 3), dtype=np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        top, left = rng.integers(0, 8, 2)
+        image[top : top + 8, left : left + 8, label] = 255
+    return {"images": images, "labels": labels}
+
+
+@pytest.fixture(scope="session")
+def make_tiny_suite() -> Callable[..., Path]:
+    """Write the tiny suite into a folder, with changes of the manifest's keys; return the manifest."""
+
+    def make(folder: Path, **changes: Any) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        np.savez(folder / "alpha.npz", **coloured_squares(12, 0, seed=1))
+        np.savez(folder / "beta.npz", **coloured_squares(10, 120, seed=2))
+        manifest = {**TINY, **changes}
+        path = folder / f"{manifest['name']}.yaml"
+        path.write_text(yaml.safe_dump(manifest), encoding="utf-8")
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_suite(tmp_path_factory: pytest.TempPathFactory, make_tiny_suite: Callable[..., Path]) -> Path:
+    """Manifest file of a suite ``tiny``: domains alpha (A, 36 images) and beta (B, 30), three classes, 16 px.
+
+    Tasks A->B and B->A; its recipe takes 4 steps with two evaluations. Read only: other tests share it.
+    """
+    return make_tiny_suite(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture
+def own_methods() -> Iterator[None]:
+    """Methods that a test registers are gone after it."""
+    discover_methods()
+    entries, origins = dict(METHODS._entries), dict(METHODS._origins)
+    yield
+    METHODS._entries.clear()
+    METHODS._entries.update(entries)
+    METHODS._origins.clear()
+    METHODS._origins.update(origins)
