@@ -15,6 +15,7 @@ from dabench.datasets.mnistm import GENERATOR_VERSION, blend
 from dabench.datasets.photos import PhotoFolder
 from dabench.datasets.places import suite_folders
 from dabench.datasets.torchvision_files import find_mnist, find_usps, read_mnist, read_usps
+from dabench.datasets.verification import sums_path, verify
 from dabench.errors import MissingDataError, UserError
 from dabench.suite import DomainData, DomainStatus, Manifest, Part, register_loader
 
@@ -82,7 +83,11 @@ class Digits:
         return domain_from_arrays(domain, self.manifest.classes, images, labels, keys)
 
     def check(self) -> list[str]:
-        """Open every part of every domain: files readable, counts and labels right, photos decodable."""
+        """Verify files, counts, labels and photos, and checksums where they were recorded."""
+        return verify(self)
+
+    def problems(self) -> list[str]:
+        """What is wrong with counts and labels: every part of every domain is opened. One sentence each."""
         problems = []
         for domain in self.manifest.domains:
             for part in PARTS:
@@ -96,11 +101,16 @@ class Digits:
                     problems.append(f"{domain} ({part} part): no image of class {', '.join(empty)}")
         return problems
 
-    def files(self) -> list[Path]:
-        """Every file that the suite reads, for checksums."""
+    def files(self) -> dict[Path, bool]:
+        """Every file that the suite reads, and whether it is an image (the photos are)."""
         found = [self._find(domain, part) for domain in self.manifest.domains for part in PARTS]
         files = {file for item in found if item is not None for file in item.files}
-        return sorted(files | set(self._photos.files if self._photos else ()))
+        photos = self._photos.files if self._photos else []
+        return dict.fromkeys(sorted(files), False) | dict.fromkeys(photos, True)
+
+    def sums(self) -> Path:
+        """Where recorded checksums lie: in the suite's folder."""
+        return sums_path(self.folders[0] if self.folders else Path(), self.manifest.name)
 
     @cached_property
     def _photos(self) -> PhotoFolder | None:
