@@ -4,12 +4,13 @@ import re
 import subprocess
 import sys
 import tomllib
+from itertools import product
 from pathlib import Path
 
-import yaml
+from PIL import Image
 
 from dabench.discovery import ENTRY_POINTS
-from dabench.suite import Manifest
+from dabench.plan import find_suite
 
 ROOT = Path(__file__).resolve().parents[1]
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -79,9 +80,17 @@ def test_example_method_is_short_and_runs(tmp_path: Path) -> None:
     assert done.stdout.strip() == "ok"
 
 
-def test_example_suite_is_a_valid_manifest() -> None:
-    manifest = Manifest.model_validate(yaml.safe_load(block("yaml")))
-    assert len(manifest.domains) == 2
+def test_example_suite_opens_folders_of_images(tmp_path: Path) -> None:
+    manifest = tmp_path / "birds.yaml"
+    manifest.write_text(block("yaml"), encoding="utf-8")
+    for number, (folder, name) in enumerate(product(("photos", "paintings"), ("robin", "wren"))):
+        (tmp_path / folder / name).mkdir(parents=True)
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / folder / name / "one.png")
+    suite = find_suite(str(manifest))
+    assert [task.name for task in suite.tasks()] == ["P->Q", "Q->P"]
+    for domain in suite.manifest.domains:
+        data = suite.loader(None).open(domain, "train")
+        assert data.class_counts() == {"robin": 1, "wren": 1}
 
 
 def test_entry_point_group_is_the_one_that_is_read() -> None:
