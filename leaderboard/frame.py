@@ -1,5 +1,6 @@
 """All runs as one tidy frame: one line a run, and which of them enter the tables."""
 
+import re
 from collections.abc import Sequence
 
 import pandas as pd
@@ -15,7 +16,7 @@ COLUMNS = [
     "training_seconds", "total_seconds", "started_at", "used", "failure", "record",
 ]  # fmt: skip
 # A spreadsheet takes a text that begins with one of these for a formula and runs it.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+FORMULA_STARTS = ("=", "+", "-", "@")
 
 
 def newest_per_seed(runs: Sequence[Run]) -> list[Run]:
@@ -74,4 +75,7 @@ def to_csv(frame: pd.DataFrame) -> bytes:
 
 
 def _harmless(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
+    if not isinstance(value, str):
+        return value
+    line = re.sub(r"[\x00-\x1f\x7f]+", " ", value)  # one line a run, whatever an error message holds
+    return f"'{line}" if line.lstrip().startswith(FORMULA_STARTS) else line

@@ -62,7 +62,12 @@ def make_record(
         "protocol": "transductive",
         "config": resolved,
         "provenance": {"steps": "flags", "optimiser.lr": "default"},
-        "method_info": {"version": 1, "source_sha256": "ab" * 32, "title": method.upper(), **(method_info or {})},
+        "method_info": {
+            "version": 1,
+            "source_sha256": "ab" * 32,
+            "title": method.upper(),
+            **(method_info or {}),
+        },
         "dataset": {
             name: {"fingerprint": fingerprint, "images": 10}
             for name, fingerprint in (images or {"source": f"of {source}", "target": f"of {target}"}).items()
@@ -155,14 +160,16 @@ def written(tmp_path: Path) -> Callable[[list[Record]], Path]:
     return write
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Debian's Chromium through Playwright; without it the page tests fail, they do not skip."""
     from playwright.sync_api import sync_playwright
 
     path = os.environ.get("DABENCH_CHROMIUM") or shutil.which("chromium")
     if path is None:
-        pytest.fail("the page tests need Debian's package: apt-get install chromium (or set DABENCH_CHROMIUM)")
+        pytest.fail(
+            "the page tests need Debian's package: apt-get install chromium (or set DABENCH_CHROMIUM)"
+        )
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield chromium

@@ -1,0 +1,106 @@
+"""The command: what it prints where, and what it costs to have it on the command line."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from dabench.discovery import command_modules
+from dabench.errors import UserError
+from dabench.leaderboard import commands
+from dabench.records import Record
+
+
+@pytest.fixture
+def app() -> typer.Typer:
+    app = typer.Typer()
+    app.callback()(lambda: None)
+    commands.add_to(app)
+    return app
+
+
+def test_it_writes_the_page_and_prints_the_averages(
+    app: typer.Typer, small_sweep: list[Record], written: Callable[[list[Record]], Path], tmp_path: Path
+) -> None:
+    results = written(small_sweep)
+    (results / "broken.json").write_text("{")
+    site = tmp_path / "site"
+    arguments = ["leaderboard", "--results", str(results), "--out", str(site)]
+    outcome = CliRunner().invoke(app, arguments, env={"COLUMNS": "120"})
+    assert outcome.exit_code == 0, outcome.output
+    assert str(site / "index.html") in outcome.stdout
+    assert (site / "index.html").is_file()
+    rows = [line.split() for line in outcome.stdout.splitlines()]
+    assert ["1", "gsda", "2/2", "66.17", "±4.70", "n=3", "+10.67", "±3.79"] in rows
+    assert ["–", "cdan+e", "1/2", "–", "–"] in rows
+    assert ["–", "target_only", "(upper", "bound)", "2/2", "96.33", "±1.43", "n=3", "+40.83", "±0.72"] in rows
+    assert "1 of 34 runs failed" in outcome.stdout
+    assert "skipped broken.json" in outcome.stderr
+    assert "broken" not in outcome.stdout
+
+
+def test_folders_by_default_and_by_environment(
+    app: typer.Typer, record: Callable[..., Record], written: Callable[[list[Record]], Path],
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    results = written([record()])
+    monkeypatch.chdir(tmp_path)
+    assert results == tmp_path / "results"
+    assert CliRunner().invoke(app, ["leaderboard"]).exit_code == 0
+    assert (tmp_path / "site" / "index.html").is_file()
+    results.rename(tmp_path / "other")
+    outcome = CliRunner().invoke(app, ["leaderboard"], env={"DABENCH_RESULTS": "other"})
+    assert outcome.exit_code == 0
+
+
+def test_open_shows_the_page(
+    app: typer.Typer, record: Callable[..., Record], written: Callable[[list[Record]], Path],
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    opened: list[str] = []
+    monkeypatch.setattr(commands.webbrowser, "open", opened.append)
+    arguments = [
+        "leaderboard",
+        "--results",
+        str(written([record()])),
+        "--out",
+        str(tmp_path / "a b"),
+        "--open",
+    ]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    assert opened == [(tmp_path / "a b" / "index.html").as_uri()]
+
+
+def test_a_missing_folder_reaches_main_as_a_user_error(app: typer.Typer, tmp_path: Path) -> None:
+    outcome = CliRunner().invoke(app, ["leaderboard", "--results", str(tmp_path / "none")])
+    assert isinstance(outcome.exception, UserError)
+
+
+def test_an_empty_folder_is_no_error(app: typer.Typer, tmp_path: Path) -> None:
+    outcome = CliRunner().invoke(
+        app, ["leaderboard", "--results", str(tmp_path), "--out", str(tmp_path / "s")]
+    )
+    assert outcome.exit_code == 0
+    assert "no runs here yet" in outcome.stdout
+
+
+def test_markup_in_a_name_is_printed_as_it_is(
+    app: typer.Typer, record: Callable[..., Record], written: Callable[[list[Record]], Path], tmp_path: Path
+) -> None:
+    results = written([record("[red]x[/red]")])
+    outcome = CliRunner().invoke(
+        app, ["leaderboard", "--results", str(results), "--out", str(tmp_path / "s")]
+    )
+    assert outcome.exit_code == 0
+    assert "[red]x[/red]" in outcome.stdout
+
+
+def test_the_command_is_found_and_loads_nothing_heavy() -> None:
+    assert "dabench.leaderboard.commands" in {module.__name__ for module in command_modules()}
+    heavy = ("pandas", "jinja2")
+    code = f"import sys, dabench.leaderboard.commands; sys.exit(any(m in sys.modules for m in {heavy}))"
+    subprocess.run([sys.executable, "-c", code], check=True)

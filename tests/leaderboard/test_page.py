@@ -1,0 +1,207 @@
+"""The page in a real headless Chromium, from the disk and without network."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dabench.leaderboard.site import write_site
+from dabench.leaderboard.table import SuiteInfo
+from dabench.records import Record
+
+pytestmark = pytest.mark.page
+
+HOSTILE = "</script><img src=x onerror=alert(1)>"
+Suites = Mapping[str, SuiteInfo]
+Open = Callable[..., Any]
+
+
+@pytest.fixture
+def open_page(browser: Any) -> Iterator[Open]:
+    """Open a file offline; at the end nothing may have been requested but files, logged or popped up."""
+    contexts: list[Any] = []
+    foreign: list[str] = []
+    trouble: list[str] = []
+
+    def show(path: Path, width: int = 1280, **options: Any) -> Any:
+        context = browser.new_context(viewport={"width": width, "height": 800}, offline=True, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("request", lambda request: foreign.append(request.url))
+        page.on("console", lambda message: trouble.append(message.text))
+        page.on("pageerror", lambda error: trouble.append(str(error)))
+        page.on("dialog", lambda dialog: (trouble.append(dialog.message), dialog.dismiss()))
+        page.goto(path.as_uri())
+        return page
+
+    yield show
+    for context in contexts:
+        context.close()
+    assert [url for url in foreign if not url.startswith("file://")] == []
+    assert trouble == []
+
+
+@pytest.fixture
+def site(
+    small_sweep: list[Record], written: Callable[[list[Record]], Path], suites: Suites, tmp_path: Path
+) -> Path:
+    results = written(small_sweep)
+    (results / "broken.json").write_text("{")
+    return write_site(results, tmp_path / "site", suites).index
+
+
+def cells(page: Any, method: str) -> list[str]:
+    """The texts of a method's row in the first table, white space collapsed."""
+    row = page.locator("table").first.locator("tr", has=page.locator(f'th:has(a:text-is("{method}"))'))
+    return [" ".join(text.split()) for text in row.locator("td").all_inner_texts()]
+
+
+def test_the_table_says_what_was_measured(site: Path, open_page: Open) -> None:
+    page = open_page(site)
+    heads = page.locator("table").first.locator("thead th").all_inner_texts()
+    assert [" ".join(text.split()) for text in heads][1:] == [
+        "Method", "Average", "Gain over source_only", "A→B", "B→A",
+    ]  # fmt: skip
+    rank, average, gain, first, second = cells(page, "gsda")
+    assert rank == "1"
+    assert average == "66.17 ±4.70 · n=3"
+    assert gain.startswith("▲ +10.67 above source_only ±3.79 · n=3")
+    assert first.startswith("71.67 ±5.17 · n=3 ▲ +20.67")
+    assert second.startswith("60.67 ±7.59 · n=3 ○ +0.67 not told apart from source_only")
+    assert cells(page, "cdan")[2].startswith("▼ −6.00")
+
+
+def test_what_is_missing_failed_or_an_upper_bound_is_said(site: Path, open_page: Open) -> None:
+    page = open_page(site)
+    rank, average, gain, first, second = cells(page, "cdan+e")
+    assert rank == "– unranked"
+    assert average == "– missing 1/2 tasks"
+    assert gain == "– missing"
+    assert first.startswith("71.67")
+    assert second == "– missing ✕ 1 failed"
+    assert cells(page, "target_only")[0] == "– unranked"
+    assert page.get_by_text("Upper bound: trained on target labels, never ranked").is_visible()
+    assert page.get_by_text("broken.json").is_visible()
+    assert "last step" in page.locator("caption").first.inner_text()
+
+
+def test_a_cell_leads_to_its_runs(site: Path, open_page: Open) -> None:
+    page = open_page(site)
+    page.get_by_role("link", name="71.67").first.click()
+    assert page.url.endswith("#task-1")
+    text = page.locator("section").first.inner_text()
+    assert "66.50 to 76.84" in text
+    assert page.locator("section").first.locator("tbody th").all_inner_texts() == ["0", "1", "2"]
+    assert "toy/A2B/gsda/seed2-" in text
+    assert "dabench run --method gsda --suite toy --task A->B --seed 2" in text
+    page.get_by_role("link", name="← Leaderboard").click()
+    assert page.url.split("#")[0] == site.as_uri()
+
+
+def test_a_failed_run_says_why(site: Path, open_page: Open) -> None:
+    page = open_page(site)
+    page.get_by_role("link", name="cdan+e", exact=True).first.click()
+    assert page.get_by_text("FloatingPointError: loss is not finite at step 120").is_visible()
+
+
+def test_names_cannot_break_out(record: Callable[..., Record], tmp_path: Path, open_page: Open) -> None:
+    results = tmp_path / "results"
+    results.mkdir()
+    odd = 'A->"><b onmouseover=alert(2)>{{7*7}}<!--'
+    records = [
+        record(HOSTILE, odd, seed, 0.5, suite=HOSTILE, backbone="../../x' onload='y", command=HOSTILE,
+               protocol="javascript:alert(3)", method_info={"title": HOSTILE, "paper": HOSTILE})
+        for seed in range(3)
+    ]  # fmt: skip
+    records.append(record(HOSTILE, odd, 9, failed=True, suite=HOSTILE, config={HOSTILE: HOSTILE}))
+    for number, one in enumerate(records):
+        (results / f"{number}.json").write_text(one.model_dump_json())
+    (results / "<img src=x onerror=alert(4)>.json").write_text("{")
+    report = write_site(results, tmp_path / "site", {})
+    written = sorted(
+        path.relative_to(tmp_path / "site").as_posix() for path in report.index.parent.rglob("*")
+    )
+    assert all(name.replace("runs/", "").count("/") == 0 for name in written)
+    page = open_page(report.index)
+    assert page.locator("img, b, script").count() == 0
+    assert cells(page, HOSTILE)[1].startswith("50.00")
+    assert page.get_by_text("{{7*7}}").count() > 0
+    page.locator("tbody th a").first.click()
+    assert page.locator("img, b, script").count() == 0
+    assert HOSTILE in page.locator("h1").inner_text()
+
+
+@pytest.mark.parametrize("width", [360, 800, 1280])
+def test_only_the_tables_scroll_sideways(site: Path, open_page: Open, width: int) -> None:
+    for path in [site, *sorted(site.parent.glob("runs/*.html"))[:2]]:
+        page = open_page(path, width)
+        page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page = open_page(site, width)
+    scroller = page.locator(".scroll").first
+    assert scroller.get_attribute("tabindex") == "0"
+    assert scroller.evaluate("one => getComputedStyle(one).overflowX") == "auto"
+
+
+def test_without_scripts_everything_is_there(site: Path, open_page: Open) -> None:
+    page = open_page(site, java_script_enabled=False)
+    assert cells(page, "gsda")[1] == "66.17 ±4.70 · n=3"
+    page.locator("summary", has_text="GSDA), Table 1").click()
+    assert page.get_by_role("cell", name="89.7", exact=True).first.is_visible()
+
+
+def test_tables_are_made_for_screen_readers(site: Path, open_page: Open) -> None:
+    for path in [site, next(site.parent.glob("runs/*.html"))]:
+        page = open_page(path)
+        tables = page.locator("table")
+        assert tables.count() == page.locator("table > caption").count() > 0
+        assert page.locator("th:not([scope])").count() == 0
+        names = page.eval_on_selector_all(
+            "[role=region]", "all => all.map(one => document.getElementById(one.ariaLabelledBy ?? "
+            "one.getAttribute('aria-labelledby'))?.textContent.trim())",
+        )  # fmt: skip
+        assert len(names) == tables.count()
+        assert all(names)
+        assert page.locator("html").get_attribute("lang") == "en"
+        assert page.locator("h1").count() == 1
+
+
+def contrast(page: Any, selector: str) -> float:
+    """Contrast of an element's text to the first opaque ground behind it, after WCAG 2."""
+    return float(
+        page.locator(selector).first.evaluate(
+            """one => {
+              const parse = text => {
+                const n = text.match(/[\\d.]+/g).map(Number);
+                return text.startsWith('color(srgb') ? n.map((v, i) => i < 3 ? v * 255 : v) : n;
+              };
+              const light = c => { const [r, g, b] = c.map(v => v / 255).map(
+                v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+                return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+              let ground = one, colour;
+              do { colour = parse(getComputedStyle(ground).backgroundColor); ground = ground.parentElement; }
+              while (ground && colour.length === 4 && colour[3] < 1);
+              const pair = [light(parse(getComputedStyle(one).color).slice(0, 3)), light(colour.slice(0, 3))];
+              return (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
+            }"""
+        )
+    )
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_is_legible_in_both_schemes(site: Path, open_page: Open, scheme: str) -> None:
+    page = open_page(site, color_scheme=scheme)
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 23, 26)"
+    assert dark == (scheme == "dark")
+    selectors = ["td small", ".gain.above", ".gain.below", ".gain.unclear", ".failed", ".missing", "caption",
+                 "thead th", "tbody th a", ".lead", ".section-row th"]  # fmt: skip
+    for selector in selectors:
+        assert contrast(page, selector) >= 4.5, selector
+
+
+def test_it_prints(site: Path, open_page: Open) -> None:
+    page = open_page(site)
+    page.emulate_media(media="print")
+    assert page.locator(".scroll").first.evaluate("one => getComputedStyle(one).overflow") == "visible"
+    assert page.pdf().startswith(b"%PDF")
