@@ -2,11 +2,16 @@
 
 import difflib
 import hashlib
+import os
+import urllib.error
+import urllib.parse
+import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import safetensors.torch
 import timm
 import torch
@@ -132,10 +137,12 @@ def _with_default_weights(name: str, options: Mapping[str, Any]) -> nn.Module:
         "give a local file with --weights FILE (.safetensors or a PyTorch state dict in timm's key names), "
         "or train from random weights with --weights none"
     )
-    if not name.partition(".")[2] and not timm.models.is_model_pretrained(name):
+    config = timm.get_pretrained_cfg(name)
+    known = {**(vars(config) if config else {}), **options.get("pretrained_cfg_overlay", {})}
+    if not any(known.get(key) for key in ("url", "file", "hf_hub_id", "state_dict")):
         raise MissingDataError(f"timm has no pretrained weights for backbone {name}", help_)
     try:
-        return _create(name, options, pretrained=True)
+        return _create(name, _from_cache(known, options), pretrained=True)
     except UserError:
         raise
     except Exception as error:  # the hub's clients raise many kinds; all mean that the weights did not come
@@ -144,6 +151,40 @@ def _with_default_weights(name: str, options: Mapping[str, Any]) -> nn.Module:
             f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason given'})",
             help_,
         ) from error
+
+
+def _from_cache(config: Mapping[str, Any], options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Point timm at the downloaded file where there is one; else make sure that its address answers.
+
+    Left alone, the hub's client asks the network even for files that it has, and tries for most of a minute
+    where there is none.
+    """
+    hub, address = config.get("hf_hub_id"), config.get("url")
+    if config.get("file") or config.get("state_dict"):
+        return options
+    if not hub:
+        name = os.path.basename(urllib.parse.urlparse(str(address)).path)
+        if not Path(torch.hub.get_dir(), "checkpoints", name).is_file():
+            _reach(str(address))
+        return options
+    repository, _, revision = str(hub).partition("@")
+    own = config.get("hf_hub_filename")
+    for file in [own] if own else ["model.safetensors", "pytorch_model.bin"]:
+        found = huggingface_hub.try_to_load_from_cache(repository, file, revision=revision or None)
+        if isinstance(found, str):
+            overlay = {**options.get("pretrained_cfg_overlay", {}), "file": found}
+            return {**options, "pretrained_cfg_overlay": overlay}
+    _reach(huggingface_hub.hf_hub_url(repository, own or "model.safetensors", revision=revision or None))
+    return options
+
+
+def _reach(address: str) -> None:
+    """Ask the address's host once; raises OSError when nothing answers within seconds."""
+    host = urllib.parse.urljoin(address, "/")
+    try:
+        urllib.request.urlopen(urllib.request.Request(host, method="HEAD"), timeout=5).close()
+    except urllib.error.HTTPError as error:  # an answer, whatever it says
+        error.close()
 
 
 def _load_file(module: nn.Module, name: str, path: Path) -> None:
@@ -162,7 +203,9 @@ def _load_file(module: nn.Module, name: str, path: Path) -> None:
     for key in ("state_dict", "model"):
         if isinstance(state.get(key), Mapping):
             state = dict(state[key])
-    given: dict[str, Tensor] = {key.removeprefix("module."): value for key, value in state.items()}
+    given = {
+        str(key).removeprefix("module."): value for key, value in state.items() if isinstance(value, Tensor)
+    }
     wanted = module.state_dict()
     missing = [key for key in wanted if key not in given and not key.endswith("num_batches_tracked")]
     wrong = [key for key in wanted if key in given and given[key].shape != wanted[key].shape]

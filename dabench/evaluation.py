@@ -21,16 +21,16 @@ __all__ = ["Evaluator", "FeatureReader"]
 def _all_outputs(
     network: Any, method: Method, images: NDArray[np.uint8], augmentation: Augmentation, batch: int
 ) -> Outputs:
-    """Outputs of every image in evaluation mode; the modules' modes are put back afterwards."""
-    modes = [(module, module.training) for module in (network, method)]
-    for module, _ in modes:
-        module.eval()
+    """Outputs of every image in evaluation mode; each module's own mode is put back afterwards."""
+    modes = [(module, module.training) for whole in (network, method) for module in whole.modules()]
+    network.eval()
+    method.eval()
     parts: list[Outputs] = []
     with torch.inference_mode():
         for start in range(0, len(images), batch):
             parts.append(method.predict(network, augmentation.test(images[start : start + batch])))
-    for module, mode in modes:
-        module.train(mode)
+    for module, mode in modes:  # not train(mode), which would wake the parts that a method keeps frozen
+        module.training = mode
     columns = zip(*((part.pooled, part.features, part.logits) for part in parts), strict=True)
     return Outputs(*(torch.cat(column) for column in columns))
 

@@ -68,7 +68,7 @@ def resolve_precision(text: str, device: torch.device, backbone: str) -> str:
     if DEPTHWISE.search(backbone):
         return "float32"
     if device.type == "cuda":
-        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
     return "bfloat16" if "amx_bf16" in _processor_flags() else "float32"
 
 

@@ -53,7 +53,7 @@ def decoded_images(data: DomainData, side: int, advance: Advance | None = None) 
             f"which has {free / 1e9:.1f} GB left",
             "set DABENCH_CACHE to a folder on a larger disk",
         )
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
     os.close(handle)
     try:
         _build(Path(name), data, side, shape, advance)
@@ -71,7 +71,7 @@ def _open(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
     """Map a cache file; None where it is missing or damaged (it is then built again)."""
     try:
         array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError):
+    except (OSError, ValueError, EOFError):  # EOFError: an empty file
         return None
     return array if array.shape == shape and array.dtype == np.uint8 else None
 

@@ -194,6 +194,8 @@ class Optimise(Protocol):
 class Method(nn.Module):
     """One method in one run: a module that holds what the method adds to the shared network.
 
+    Draw with torch's global functions in any hook: the engine has set them to the method's own stream.
+
     Class attributes:
         config_class: the method's own configuration.
         title, summary, paper: for people; ``paper`` names authors, venue and year.
@@ -230,6 +232,10 @@ class Method(nn.Module):
 
     def setup(self, network: Network) -> None:
         """Look at the freshly built network once, before the first step (to copy a teacher, say)."""
+
+    def backbones(self) -> Sequence[nn.Module]:
+        """The method's own modules that learn at the backbone's rate (a second encoder); the rest do not."""
+        return ()
 
     def losses(self, source: Outputs, labels: Tensor, target: Outputs, batch: Batch) -> dict[str, Tensor]:
         """Return the named losses of a batch, each a scalar.

@@ -1,7 +1,5 @@
 """The network that all methods share: backbone, bottleneck, classifier."""
 
-import contextlib
-
 import torch
 from torch import Tensor, nn
 
@@ -44,10 +42,6 @@ class AdaptationNetwork(nn.Module):
         self.precision = precision
         self._streams = streams
         self._step = (0, 0)  # optimisation step, passes made in it
-        self._draws = any(
-            "drop" in type(module).__name__.lower() and getattr(module, "p", getattr(module, "drop_prob", 0))
-            for module in backbone.modules()
-        )
 
     def begin_step(self, step: int) -> None:
         """Move the network's random stream to a step."""
@@ -55,17 +49,21 @@ class AdaptationNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Outputs:
         """Run all three parts."""
-        draws = contextlib.nullcontext()
-        if self.training and self._draws:
+        if self.training:
             step, passes = self._step
             self._step = (step, passes + 1)
-            draws = self._streams.seeded("network", step, passes)  # type: ignore[assignment]
-        half = self.precision != torch.float32
-        with draws, torch.autocast(images.device.type, self.precision, enabled=half):
-            pooled = self.backbone(images)
-        pooled = pooled.float()
+            with self._streams.seeded("network", step, passes):
+                pooled = self._pooled(images)
+        else:
+            pooled = self._pooled(images)
         features = self.bottleneck(pooled)
         return Outputs(pooled, features, self.classifier(features))
+
+    def _pooled(self, images: Tensor) -> Tensor:
+        half = self.precision != torch.float32
+        with torch.autocast(images.device.type, self.precision, enabled=half):
+            pooled: Tensor = self.backbone(images)
+        return pooled.float()
 
 
 def build_network(

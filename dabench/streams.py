@@ -35,6 +35,9 @@ class Streams:
     @contextlib.contextmanager
     def seeded(self, *name: str | int) -> Iterator[None]:
         """Run a block with torch's global random state at the start of the stream; put it back afterwards."""
-        with torch.random.fork_rng():
+        # Naming the devices keeps a run on the processor from starting CUDA, and several GPUs from a warning.
+        started = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+        devices = list(range(torch.cuda.device_count())) if started else []
+        with torch.random.fork_rng(devices):
             torch.manual_seed(self.number(*name))
             yield

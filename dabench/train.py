@@ -16,7 +16,7 @@ from dabench.augment import Augmentation
 from dabench.backbones import build_backbone
 from dabench.config import RunConfig
 from dabench.evaluation import Evaluator, FeatureReader
-from dabench.method import Batch, Method, MethodEntry, SourceBatch, Spec, TargetBatch
+from dabench.method import Batch, Method, MethodEntry, Selection, SourceBatch, Spec, TargetBatch
 from dabench.network import AdaptationNetwork, build_network
 from dabench.records import Evaluation
 from dabench.sampling import BatchSampler, class_balanced, shuffled
@@ -201,24 +201,24 @@ class Training:
         observe(self.config.steps, {}, self._evaluate(evaluator, 0, {}))
 
     def _evaluate(self, evaluator: Evaluator, step: int, losses: dict[str, float]) -> Evaluation:
+        torch.manual_seed(self.streams.number("method", "evaluation", step))
         try:
             return evaluator.evaluate(
                 step, self.network, self.method, self.augmentation, losses, self.training_seconds
             )
         except FloatingPointError as error:
-            raise Diverged(str(error)) from error
+            raise Diverged(f"{error}: the run diverged; a smaller optimiser.lr may help") from error
 
     def _optimiser(self) -> tuple[torch.optim.Optimizer, list[float]]:
         config = self.config.optimiser
-        backbone = [p for p in self.network.backbone.parameters() if p.requires_grad]
-        known = {id(p) for p in backbone}
-        modules = (self.network.bottleneck, self.network.classifier, self.method)
-        rest: list[nn.Parameter] = []
-        for parameter in (p for module in modules for p in module.parameters() if p.requires_grad):
-            if id(parameter) not in known:
-                known.add(id(parameter))
-                rest.append(parameter)
-        groups = [(backbone, config.lr * config.backbone_lr_factor), (rest, config.lr)]
+        slow = (self.network.backbone, *self.method.backbones())
+        fast = (self.network.bottleneck, self.network.classifier, self.method)
+        known: set[int] = set()
+        groups: list[tuple[list[nn.Parameter], float]] = []
+        for modules, rate in ((slow, config.lr * config.backbone_lr_factor), (fast, config.lr)):
+            parameters = {id(p): p for m in modules for p in m.parameters() if p.requires_grad}
+            groups.append(([p for key, p in parameters.items() if key not in known], rate))
+            known |= parameters.keys()
         groups = [(parameters, rate) for parameters, rate in groups if parameters]
         optimiser = torch.optim.SGD(
             [{"params": parameters, "lr": rate} for parameters, rate in groups],
@@ -241,12 +241,24 @@ class Training:
             self.augmentation,
             self.config.batch.test,
         )
+        torch.manual_seed(self.streams.number("method", "epoch", f"{progress:.9f}"))
         selection = self.method.begin_epoch(reader, progress)
         if selection is not None:
-            self._target_order.restart(shuffled(selection.target.cpu().numpy()))
+            self._target_order.restart(shuffled(self._positions(selection)))
         elif self._restricted:
             self._target_order.restart(self._every_target)
         self._restricted = selection is not None
+
+    def _positions(self, selection: Selection) -> NDArray[np.int64]:
+        positions, size = selection.target, len(self.data.target_images)
+        whole = not (positions.is_floating_point() or positions.dtype == torch.bool)
+        fits = positions.ndim == 1 and len(positions) > 0 and whole
+        if not fits or int(positions.min()) < 0 or int(positions.max()) >= size:
+            raise ValueError(
+                f"{type(self.method).__name__}.begin_epoch selected {positions.dtype} {tuple(positions.shape)}, "
+                f"expected (n,) whole numbers from 0 to {size - 1}, n at least 1"
+            )
+        return positions.cpu().numpy().astype(np.int64)
 
     def _batch(self, step: int, progress: float) -> Batch:
         source = self._source_order.next()
