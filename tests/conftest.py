@@ -1,15 +1,21 @@
 """What all tests share: a cache of their own, a tiny suite of generated images, a registry put back."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
+from dabench.config import RunConfig
 from dabench.discovery import discover_methods
-from dabench.method import METHODS
+from dabench.evaluation import Evaluator
+from dabench.method import METHODS, Method, MethodEntry
+from dabench.records import Evaluation
+from dabench.train import Training, TrainingData
 
 TINY: dict[str, Any] = {
     "name": "tiny",
@@ -96,3 +102,52 @@ def own_methods() -> Iterator[None]:
     METHODS._entries.update(entries)
     METHODS._origins.clear()
     METHODS._origins.update(origins)
+
+
+@dataclass(frozen=True)
+class TinyRun:
+    """A run on coloured squares: what the engine built, and the observations while it ran."""
+
+    training: Training
+    evaluator: Evaluator
+    seen: list[tuple[int, Mapping[str, float], Evaluation | None]]
+
+    def weights(self, *parts: str) -> dict[str, Any]:
+        """Copies of network and method weights by name, of the parts named (network, method) or all."""
+        state = self.training.state()
+        return {
+            f"{part}.{key}": value.clone()
+            for part in parts or ("network", "method")
+            for key, value in state[part].items()
+        }
+
+
+@pytest.fixture
+def tiny_run() -> Callable[..., TinyRun]:
+    """Train on coloured squares: ``tiny_run("dann", seed=1, steps=4, **{"optimiser.lr": 0.1})``.
+
+    The method is a registered name or a Method class; ``data`` replaces the images, ``run=False`` only builds.
+    """
+    discover_methods()
+    source, target = coloured_squares(12, 0, seed=1), coloured_squares(10, 120, seed=2)
+
+    def make(
+        method: str | type[Method], *, data: TrainingData | None = None, run: bool = True, **changes: Any
+    ) -> TinyRun:
+        entry = METHODS.get(method) if isinstance(method, str) else MethodEntry("toy", method, {}, "", None)
+        values = {path: item["value"] for path, item in TINY["recipe"].items()}
+        values |= {"suite": "tiny", "task": "A->B", "method": entry.name, "seed": 0, "precision": "float32"}
+        nested: dict[str, Any] = {}
+        for path, value in {**values, **changes}.items():
+            group, _, key = path.rpartition(".")
+            (nested.setdefault(group, {}) if group else nested)[key] = value
+        config = RunConfig.model_validate(nested)
+        data = data or TrainingData(source["images"], source["labels"], target["images"])
+        training = Training(config, entry, config.weights, 3, data, torch.device("cpu"))
+        evaluator = Evaluator(target["images"], target["labels"], TINY["classes"], "accuracy", 16)
+        seen: list[tuple[int, Mapping[str, float], Evaluation | None]] = []
+        if run:
+            training.run(evaluator, lambda *event: seen.append(event))
+        return TinyRun(training, evaluator, seen)
+
+    return make
