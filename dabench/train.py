@@ -255,7 +255,7 @@ class Training:
         fits = positions.ndim == 1 and len(positions) > 0 and whole
         if not fits or int(positions.min()) < 0 or int(positions.max()) >= size:
             raise ValueError(
-                f"{type(self.method).__name__}.begin_epoch selected {positions.dtype} {tuple(positions.shape)}, "
+                f"{type(self.method).__name__}.begin_epoch selected {positions.dtype} {[*positions.shape]}, "
                 f"expected (n,) whole numbers from 0 to {size - 1}, n at least 1"
             )
         return positions.cpu().numpy().astype(np.int64)

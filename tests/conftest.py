@@ -13,6 +13,7 @@ import yaml
 from dabench.config import RunConfig
 from dabench.discovery import discover_methods
 from dabench.evaluation import Evaluator
+from dabench.images import resize_square
 from dabench.method import METHODS, Method, MethodEntry
 from dabench.records import Evaluation
 from dabench.train import Training, TrainingData
@@ -126,7 +127,7 @@ class TinyRun:
 def tiny_run() -> Callable[..., TinyRun]:
     """Train on coloured squares: ``tiny_run("dann", seed=1, steps=4, **{"optimiser.lr": 0.1})``.
 
-    The method is a registered name or a Method class; ``data`` replaces the images, ``run=False`` only builds.
+    The method is a registered name or a Method class; ``data`` replaces the images; run=False only builds.
     """
     discover_methods()
     source, target = coloured_squares(12, 0, seed=1), coloured_squares(10, 120, seed=2)
@@ -142,9 +143,13 @@ def tiny_run() -> Callable[..., TinyRun]:
             group, _, key = path.rpartition(".")
             (nested.setdefault(group, {}) if group else nested)[key] = value
         config = RunConfig.model_validate(nested)
-        data = data or TrainingData(source["images"], source["labels"], target["images"])
+        side = config.image.resize
+        images = [
+            np.stack([resize_square(image, side) for image in part["images"]]) for part in (source, target)
+        ]
+        data = data or TrainingData(images[0], source["labels"], images[1])
         training = Training(config, entry, config.weights, 3, data, torch.device("cpu"))
-        evaluator = Evaluator(target["images"], target["labels"], TINY["classes"], "accuracy", 16)
+        evaluator = Evaluator(images[1], target["labels"], TINY["classes"], "accuracy", 16)
         seen: list[tuple[int, Mapping[str, float], Evaluation | None]] = []
         if run:
             training.run(evaluator, lambda *event: seen.append(event))
