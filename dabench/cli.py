@@ -1,15 +1,18 @@
 """The command line. Each command parses and calls the engine; users' mistakes end with exit code 2."""
 
+import errno
 import os
 import sys
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 import dabench
 from dabench.errors import UserError
+from dabench.terminal import error_console, print_error, standard_console
 
 __all__ = ["app", "main"]
 
@@ -27,6 +30,16 @@ DataOption = Annotated[
 ResultsOption = Annotated[
     Path, typer.Option("--results", envvar="DABENCH_RESULTS", help="Results folder: one record a run.")
 ]
+USER_ERROR, INTERRUPTED = 2, 130
+# Typer brings click, or a copy of its own: its errors are known by name.
+CLICK_ERROR: type[Exception] = next(
+    base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException"
+)
+# The machine's, not a bug of ours: disk full or read-only, no permission, a file where a folder should be.
+MACHINE_ERRORS = frozenset({
+    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR,
+    errno.EEXIST, errno.ENAMETOOLONG,
+})  # fmt: skip
 DEFAULT_DATA = Path("data")
 DEFAULT_RESULTS = Path("results")
 
@@ -119,7 +132,7 @@ def list_(
     """List methods, suites or backbones."""
     from dabench.listing import print_list
 
-    print_list(Console(), kind, as_json, match)
+    print_list(standard_console(), kind, as_json, match)
 
 
 @app.command()
@@ -133,7 +146,7 @@ def show(
     """Show what a method or suite is, its paper, and its configuration with the origin of each value."""
     from dabench.listing import print_one
 
-    print_one(Console(), kind, name, suite)
+    print_one(standard_console(), kind, name, suite)
 
 
 @app.command()
@@ -142,7 +155,7 @@ def new(
     name: Annotated[str, typer.Argument(help="name of the new method, such as my-method")],
     folder: Annotated[
         Path,
-        typer.Option("--folder", help="Checkout of dabench (or of a package of your own) to write into."),
+        typer.Option("--folder", help="Checkout of dabench to write into."),
     ] = Path("."),
 ) -> None:
     """Write a commented, working method file and its test."""
@@ -153,6 +166,7 @@ def new(
     typer.echo(f"try it: dabench run --method {name} --suite minidigits --task D2M --seeds 1")
 
 
+@cache
 def _add_plugin_commands() -> None:
     from dabench.discovery import command_modules
 
@@ -160,25 +174,39 @@ def _add_plugin_commands() -> None:
         module.add_to(app)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; print a user's mistake in two lines and exit with 2."""
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    errors = Console(stderr=True)
     try:
         _add_plugin_commands()
-        app()
+        code = app(arguments, standalone_mode=False)
     except UserError as error:
-        errors.print(f"[bold red]error:[/] {_plain(str(error))}", highlight=False)
-        if error.hint:
-            errors.print(_plain(error.hint), highlight=False)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        errors.print("interrupted")
-        sys.exit(130)
+        print_error(error_console(), str(error), error.hint)
+        code = USER_ERROR
+    except CLICK_ERROR as error:
+        code = _usage_error(error)
+    except OSError as error:
+        if error.errno not in MACHINE_ERRORS:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        print_error(error_console(), f"{where}{error.strerror}", "nothing that was written before is lost")
+        code = USER_ERROR
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    if code == INTERRUPTED:
+        error_console().print("interrupted: the same command goes on with what is left", soft_wrap=True)
+    sys.exit(code if isinstance(code, int) else 0)
 
 
-def _plain(text: str) -> str:
-    return text.replace("[", "\\[")
+def _usage_error(error: Any) -> int:
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+    else:
+        message = " ".join(error.format_message().split())
+        command = context.command_path if context else "dabench"
+        print_error(error_console(), message, f"'{command} --help' lists commands and options")
+    return USER_ERROR
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What ``dabench run`` does: merge flags into the sweep, plan, show the plan or run it, sum up."""
 
+import shlex
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from dabench.display import SweepDisplay
 from dabench.errors import MissingDataError, UserError
@@ -17,6 +19,7 @@ from dabench.records import RecordStore
 from dabench.resolve import parse_assignment
 from dabench.sweep import SweepResult, run_sweep
 from dabench.sweepfile import SweepConfig, read_sweep
+from dabench.terminal import standard_console
 
 __all__ = ["RunRequest", "execute"]
 
@@ -51,7 +54,7 @@ def execute(request: RunRequest) -> int:
     Raises:
         UserError: anything wrong in flags or configuration, before any run.
     """
-    console = Console()
+    console = standard_console()
     sweep, file = _sweep(request)
     device = resolve_device(request.device)
     store = RecordStore(request.results)
@@ -61,8 +64,8 @@ def execute(request: RunRequest) -> int:
     runs = plan(sweep, file, flags, domains, store, device, request.force)
     if request.dry_run:
         _print_plan(console, runs)
-    for note in dict.fromkeys(run.note for run in runs if run.state == "done" and run.note):
-        console.print(f"[yellow]note:[/] {note}", highlight=False)
+    for note in dict.fromkeys(run.note for run in runs if run.state in ("done", "to do") and run.note):
+        console.print(Text.assemble(("note:", "yellow"), " ", note), soft_wrap=True)
     blocked = [run for run in runs if run.state == "blocked"]
     if blocked:
         _report_missing(blocked)
@@ -72,15 +75,21 @@ def execute(request: RunRequest) -> int:
         check_weights(todo)
         return 0
     if not todo:
-        console.print(f"all {len(runs)} runs are done in {request.results}; --force runs them again")
+        _say(console, f"all {len(runs)} runs are done in {request.results}; --force runs them again")
         return 0
     check_weights(todo)
+    store.require_writable()
     if len(todo) < len(runs):
-        console.print(f"{len(runs) - len(todo)} of {len(runs)} runs are done already")
+        _say(console, f"{len(runs) - len(todo)} of {len(runs)} runs are done already")
     display.expect(len(todo))
     with display:
         result = run_sweep(todo, domains, store, device, display, request.fail_fast)
-    return _sum_up(console, result, len(todo), request.results)
+    return _sum_up(console, result, len(todo), request)
+
+
+def _say(console: Console, text: str) -> None:
+    """Print a line as it is: the terminal wraps it, and commands and paths can be copied."""
+    console.print(text, soft_wrap=True, markup=False, highlight=False)
 
 
 def _sweep(request: RunRequest) -> tuple[SweepConfig, Path | None]:
@@ -111,10 +120,13 @@ def _print_plan(console: Console, runs: list[PlannedRun]) -> None:
         for run in runs
     }
     for line in sorted(settings):
-        console.print(line, highlight=False)
+        _say(console, line)
+    several = len({run.config.backbone for run in runs}) > 1
     table = Table(title=f"{len(runs)} runs", title_justify="left")
-    for column in ("suite", "task", "method", "seeds", "done", "to do", "failed", "missing"):
-        table.add_column(column, justify="right" if column in {"done", "to do", "failed"} else "left")
+    backbone = ("backbone",) if several else ()
+    for column in ("suite", "task", "method", *backbone, "seeds", *STATES, "missing"):
+        justify: Literal["left", "right"] = "right" if column in STATES else "left"
+        table.add_column(column, justify=justify, overflow="fold")
     rows: dict[tuple[str, str, str, str], list[PlannedRun]] = {}
     for run in runs:
         key = (run.suite.name, run.task.name, run.config.method, run.config.backbone)
@@ -123,33 +135,46 @@ def _print_plan(console: Console, runs: list[PlannedRun]) -> None:
         states = Counter(run.state for run in group)
         seeds = ", ".join(str(run.config.seed) for run in group)
         counts = [str(states[state]) if states[state] else "" for state in STATES]
-        table.add_row(*key[:3], seeds, *counts, "images" if states["blocked"] else "")
+        names = key if several else key[:3]
+        table.add_row(*names, seeds, *counts, "images" if states["blocked"] else "")
     console.print(table)
 
 
 def _report_missing(blocked: list[PlannedRun]) -> None:
-    """Say once what is missing, and how to get it."""
-    reasons = list(dict.fromkeys(run.note for run in blocked))
-    shown = "\n".join(reasons)
-    raise MissingDataError(f"images for {len(blocked)} runs are missing on this machine", shown)
+    """Say once what is missing, and once how to get it."""
+    missing = dict.fromkeys(run.missing for run in blocked if run.missing)
+    lines = dict.fromkeys(str(error) for error in missing)
+    help_ = dict.fromkeys(error.hint.strip() for error in missing if error.hint)
+    raise MissingDataError(
+        f"images for {len(blocked)} runs are missing on this machine", "\n".join([*lines, *help_])
+    )
 
 
-def _sum_up(console: Console, result: SweepResult, planned: int, results: Path) -> int:
+def _sum_up(console: Console, result: SweepResult, planned: int, request: RunRequest) -> int:
+    results = request.results
     finished = len(result.done) + len(result.failed)
     if result.interrupted:
-        console.print(
-            f"interrupted: {finished} of {planned} runs have their record; "
-            "run the same command again to go on with the rest"
+        _say(
+            console,
+            f"{finished} of {planned} runs have their record in {results}; "
+            "run the same command again to go on with the rest",
         )
         return INTERRUPTED
-    console.print(f"{len(result.done)} runs done, {len(result.failed)} failed; records in {results}")
+    _say(console, f"{len(result.done)} runs done, {len(result.failed)} failed; records in {results}")
     for record in result.failed:
         message = record.failure.message.splitlines()[0] if record.failure else ""
-        console.print(f"failed: {record.method} {record.task} seed {record.seed}: {message}", markup=False)
-        console.print(f"  repeat: {record.command}", markup=False, highlight=False, soft_wrap=True)
+        _say(console, f"failed: {record.method} {record.suite} {record.task} seed {record.seed}: {message}")
+        _say(console, f"  repeat: {record.command}{_folders(request)}")
     if result.failed:
         return 1
-    console.print(
-        "next: dabench leaderboard" + (f" --results {results}" if str(results) != "results" else "")
-    )
+    _say(console, "next: dabench leaderboard" + _option("--results", results, "results"))
     return 0
+
+
+def _folders(request: RunRequest) -> str:
+    """Where a command is to read and write; records leave it out, for they travel."""
+    return _option("--data", request.data, "data") + _option("--results", request.results, "results")
+
+
+def _option(flag: str, folder: Path, usual: str) -> str:
+    return "" if str(folder) == usual else f" {flag} {shlex.quote(str(folder))}"

@@ -6,9 +6,9 @@ source and target batches of 32, square resize to 256 and random resized crop to
 Where a default comes from stands beside it as its ``source``; ``dabench show`` prints it.
 """
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 __all__ = [
     "BatchConfig",
@@ -36,6 +36,16 @@ class Frozen(BaseModel):
     """Base of all configuration: immutable, and an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _truth_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Python counts true as 1; somebody who writes steps=true means something else."""
+        annotation = cls.model_fields[info.field_name or ""].annotation
+        kinds = {annotation, *get_args(annotation)}
+        if isinstance(value, bool) and kinds & {int, float} and bool not in kinds:
+            raise ValueError("expected a number, not true or false")
+        return value
 
 
 class BatchConfig(Frozen):
@@ -139,7 +149,10 @@ class RunConfig(Frozen):
     )
     backbone_args: dict[str, Any] = setting({}, OURS, "further arguments of timm.create_model")
     weights: str = setting(
-        "default", FIELD, "pretrained weights: 'default' (timm's), 'none', or 'sha256:...' of a local file"
+        "default",
+        FIELD,
+        "pretrained weights: 'default' (timm's), 'none', or 'sha256:...' of a local file",
+        pattern=r"^(default|none|sha256:[0-9a-f]{64})$",
     )
     protocol: Literal["transductive", "train-test"] = setting(
         "transductive",

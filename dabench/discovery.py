@@ -14,9 +14,10 @@ from types import ModuleType
 
 import yaml
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
-from dabench.errors import UserError
-from dabench.suite import SUITES, Manifest, Suite
+from dabench.errors import UserError, did_you_mean
+from dabench.suite import SUITES, Address, DomainInfo, Manifest, Suite
 
 __all__ = ["ENTRY_POINTS", "command_modules", "discover_methods", "discover_suites", "read_manifest"]
 
@@ -37,7 +38,15 @@ def discover_methods() -> None:
     for entry_point in sorted(
         importlib.metadata.entry_points(group=ENTRY_POINTS), key=lambda item: item.name
     ):
-        entry_point.load()
+        try:
+            entry_point.load()
+        except Exception as error:  # whatever a package of somebody else's raises
+            package = entry_point.dist.name if entry_point.dist else "an installed package"
+            raise UserError(
+                f"the methods of {package} ({entry_point.value}) cannot be imported: "
+                f"{type(error).__name__}: {error}",
+                f"mend or remove {package}",
+            ) from error
 
 
 @cache
@@ -57,14 +66,24 @@ def read_manifest(path: Path) -> Manifest:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"{path}: cannot be read as a manifest: {error}") from error
+        raise UserError(f"{path}: cannot be read as a manifest: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise UserError(f"{path}: a manifest is a mapping with name, title, loader and domains")
     try:
         return Manifest.model_validate(content)
     except ValidationError as error:
-        lines = [f"{'.'.join(map(str, item['loc'])) or 'manifest'}: {item['msg']}" for item in error.errors()]
+        lines = [_line(item) for item in error.errors()]
         raise UserError(f"{path}: " + "; ".join(lines), "docs/suites.md describes every key") from error
+
+
+def _line(item: ErrorDetails) -> str:
+    """One problem of a manifest; an unknown key comes with the nearest one that there is."""
+    close = ""
+    if item["type"] == "extra_forbidden":
+        owner = {1: Manifest, 3: DomainInfo if item["loc"][0] == "domains" else Address}
+        model = owner.get(len(item["loc"]))
+        close = did_you_mean(str(item["loc"][-1]), model.model_fields) if model else ""
+    return f"{'.'.join(map(str, item['loc'])) or 'manifest'}: {item['msg']}{f' ({close})' if close else ''}"
 
 
 def command_modules() -> list[ModuleType]:

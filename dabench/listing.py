@@ -1,5 +1,6 @@
 """``dabench list`` and ``dabench show``: what there is, and where every configuration value comes from."""
 
+import fnmatch
 import json
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from dabench import backbones
+from dabench.config import RunConfig
 from dabench.discovery import discover_methods, discover_suites
 from dabench.errors import UserError, unknown
 from dabench.method import METHODS, MethodEntry
@@ -17,6 +20,8 @@ from dabench.suite import SUITES, Suite
 from dabench.sweepfile import find_suite
 
 __all__ = ["print_list", "print_one"]
+
+NARROWEST_TABLE = 100  # columns
 
 
 def print_list(console: Console, kind: str, as_json: bool, match: str) -> None:
@@ -32,9 +37,11 @@ def print_list(console: Console, kind: str, as_json: bool, match: str) -> None:
     if as_json:
         console.file.write(json.dumps(rows, indent=1) + "\n")
         return
+    if not rows:
+        raise UserError(f"no {kind} match '{match}'", "such as: --match 'resnet*'")
     table = Table()
-    for column in rows[0] if rows else ["name"]:
-        table.add_column(column)
+    for column in rows[0]:
+        table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(escape(str(value)) for value in row.values()))
     console.print(table)
@@ -70,10 +77,9 @@ def _suites() -> list[dict[str, Any]]:
 
 
 def _backbones(match: str) -> list[dict[str, Any]]:
-    return [
-        {"name": name, "pretrained": timm.models.is_model_pretrained(name)}
-        for name in sorted({*timm.list_models(match), *timm.list_pretrained(match)})
-    ]
+    names = {*timm.list_models(match), *timm.list_pretrained(match)}
+    names |= set(fnmatch.filter([backbones.dann_mnist.__name__], match))  # timm does not list it
+    return [{"name": name, "pretrained": timm.models.is_model_pretrained(name)} for name in sorted(names)]
 
 
 def print_one(console: Console, kind: str, name: str, suite: str | None) -> None:
@@ -93,52 +99,72 @@ def print_one(console: Console, kind: str, name: str, suite: str | None) -> None
 def _print_method(console: Console, entry: MethodEntry, suite: Suite | None) -> None:
     cls = entry.cls
     console.print(f"[bold]{escape(entry.name)}[/]  {escape(cls.title)}  (version {cls.version})")
-    console.print(escape(entry.summary))
-    console.print(f"paper: {escape(cls.paper or 'none')}")
+    _say(console, entry.summary)
+    _say(console, f"paper: {cls.paper or 'none'}")
     if cls.uses_target_labels:
-        console.print("trains on target labels: an upper bound, never ranked")
+        _say(console, "trains on target labels: an upper bound, never ranked")
     if suite is None:
-        about = {f"params.{path}": info for path, info in settings_of(cls.config_class).items()}
         defaults = flatten({"params": entry.config({}).model_dump(mode="json")})
         paths = {
             path: text for path, text in paths_of(entry).items() if path.startswith(("params.", "loss_w"))
         }
-        table = _settings_table("configuration of the method (the engine's: add --suite NAME)")
-        for path, origin in paths.items():
-            info = about.get(path)
-            text = (info.description if info else "factor of the loss") or ""
-            table.add_row(path, escape(str(defaults.get(path, 1.0))), escape(text), escape(origin))
-        console.print(table)
+        rows = [(path, defaults.get(path, 1.0), origin) for path, origin in paths.items()]
+        _print_settings(console, "configuration of the method (the engine's: add --suite NAME)", rows, entry)
         for name, recipe in cls.recipes.items():
-            table = _settings_table(f"on suite {name}")
-            for path, item in recipe.items():
-                table.add_row(path, escape(str(item.value)), "", escape(item.source))
-            console.print(table)
+            rows = [(path, item.value, item.source) for path, item in recipe.items()]
+            _print_settings(console, f"on suite {name}", rows)
+    else:
+        resolved = resolve(suite, suite.tasks()[0], entry, 0, [])
+        values = flatten(resolved.config.model_dump(mode="json"))
+        origins = paths_of(entry) | resolved.provenance
+        usual: dict[str, Any] = {"backbone_args": {}}
+        usual |= {path: 1.0 for path in origins if path.startswith("loss_weights.")}
+        rows = [(path, values.get(path, usual.get(path)), origins[path]) for path in sorted(origins)]
+        _print_settings(console, f"whole configuration on suite {suite.name}", rows, entry)
+    if cls.bibtex:
+        _say(console, cls.bibtex.strip())
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, soft_wrap=True, markup=False, highlight=False)
+
+
+def _print_settings(
+    console: Console, title: str, rows: list[tuple[str, Any, str]], entry: MethodEntry | None = None
+) -> None:
+    """Print rows of key, value and origin; with an entry, what each key means as well."""
+    about: dict[str, str] = {}
+    if entry is not None:
+        settings = settings_of(RunConfig)
+        settings |= {f"params.{path}": info for path, info in settings_of(entry.cls.config_class).items()}
+        about = {path: info.description or "" for path, info in settings.items()}
+    cells = [
+        (
+            path,
+            json.dumps(value, ensure_ascii=False, default=str),
+            *([about.get(path, "factor of the loss")] if about else []),
+            origin,
+        )
+        for path, value, origin in rows
+    ]
+    if console.width < NARROWEST_TABLE:  # a table would fold every cell into slivers
+        _say(console, f"{title}:")
+        for path, shown, *rest in cells:
+            _say(console, "\n    ".join([f"  {path} = {shown}", *rest]))
         return
-    resolved = resolve(suite, suite.tasks()[0], entry, 0, [])
-    values = {path: value for path, value in _leaves(resolved.config.model_dump(mode="json")).items()}
-    table = _settings_table(f"whole configuration on suite {suite.name}")
-    for path, origin in resolved.provenance.items():
-        table.add_row(path, escape(str(values.get(path, ""))), "", escape(origin))
-    console.print(table)
-
-
-def _leaves(values: dict[str, Any]) -> dict[str, Any]:
-    """Flattened values; empty mappings stay as they are."""
-    return flatten(values) | {key: value for key, value in values.items() if value == {}}
-
-
-def _settings_table(title: str) -> Table:
     table = Table(title=title, title_justify="left")
-    for column in ("key", "value", "meaning", "where it comes from"):
+    table.add_column("key", no_wrap=True)
+    for column in ("value", *(["meaning"] if about else []), "where it comes from"):
         table.add_column(column, overflow="fold")
-    return table
+    for row in cells:
+        table.add_row(*map(escape, row))
+    console.print(table)
 
 
 def _print_suite(console: Console, suite: Suite) -> None:
     manifest = suite.manifest
     console.print(f"[bold]{escape(manifest.name)}[/]  {escape(manifest.title)}")
-    console.print(escape(manifest.about))
+    _say(console, manifest.about)
     lines = {
         "headline metric": manifest.metric,
         "classes": f"{len(manifest.classes)}: {', '.join(manifest.classes)}"
@@ -149,17 +175,20 @@ def _print_suite(console: Console, suite: Suite) -> None:
         "homepage": manifest.homepage or "none",
     }
     for key, value in lines.items():
-        console.print(f"{key}: {escape(value)}", highlight=False)
+        _say(console, f"{key}: {value}")
     table = Table(title="domains", title_justify="left")
     for column in ("name", "short", "images", "test images"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for name, domain in manifest.domains.items():
         counts = [str(count) if count else "" for count in (domain.images, domain.test_images)]
-        table.add_row(name, domain.short, *counts)
+        table.add_row(escape(name), escape(domain.short), *counts)
     console.print(table)
-    table = _settings_table("recipe")
-    for path, item in manifest.recipe.items():
-        table.add_row(path, escape(str(item.value)), "", escape(item.source))
-    console.print(table)
-    if manifest.citation:
-        console.print(escape(manifest.citation), highlight=False)
+    if manifest.recipe:
+        rows = [(path, item.value, item.source) for path, item in manifest.recipe.items()]
+        _print_settings(console, "recipe", rows)
+    for source in manifest.sources:
+        _say(console, f"{source.archive}: {source.address}")
+        _say(console, f"    seen in {source.seen_in}{f'; {source.note}' if source.note else ''}")
+    for text in (manifest.by_hand, manifest.citation):
+        if text:
+            _say(console, text.strip())

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -14,11 +14,11 @@ from dabench.backbones import build_backbone, check_backbone, file_digest
 from dabench.config import RunConfig
 from dabench.discovery import discover_methods, discover_suites
 from dabench.errors import MissingDataError, UserError, did_you_mean
-from dabench.hardware import processors, resolve_precision
+from dabench.hardware import processors, resolve_device, resolve_precision
 from dabench.method import METHODS, MethodEntry
 from dabench.openings import OpenDomains
 from dabench.records import Record, RecordStore
-from dabench.resolve import Layer, flatten, resolve
+from dabench.resolve import Layer, Resolved, flatten, resolve
 from dabench.suite import SUITES, Suite, Task, parse_task
 from dabench.sweepfile import SweepConfig, find_suite
 
@@ -41,6 +41,7 @@ class PlannedRun:
     path: Path | None = None
     state: Literal["to do", "done", "failed", "blocked"] = "to do"
     note: str = ""
+    missing: MissingDataError | None = None
 
     @property
     def label(self) -> str:
@@ -87,33 +88,34 @@ def plan(
     discover_methods()
     discover_suites()
     suites = [find_suite(name) for name in sweep.suites]
-    entries = [METHODS.get(name) for name in sweep.methods]
+    entries = [METHODS.get(name) for name in dict.fromkeys(sweep.methods)]
     if not suites or not entries:
         lacking = "--suite" if not suites else "--method"
         raise UserError(
             f"nothing to run: {lacking} is missing", "such as: dabench run --method dann --suite minidigits"
         )
     _check_scopes(sweep, suites, entries)
+    _check_flags(flags, suites, entries)
     weights, identity = _weights(sweep)
     tasks = _tasks(sweep, suites)
     runs: list[PlannedRun] = []
-    for seed in sweep.seeds:
+    for seed in dict.fromkeys(sweep.seeds):
         for suite in suites:
-            for backbone in sweep.backbones or (None,):
+            for backbone in dict.fromkeys(sweep.backbones) or (None,):
                 for task in tasks[suite.name]:
                     for entry in entries:
                         layers = _layers(sweep, sweep_file, flags, suite, entry, identity)
-                        resolved = resolve(suite, task, entry, seed, layers, backbone)
-                        config = _settle(resolved.config, device)
-                        _check_combination(config, suite)
+                        resolved = _settle(resolve(suite, task, entry, seed, layers, backbone), device)
+                        config, provenance = resolved.config, resolved.provenance
+                        _check_combination(config, suite, weights)
                         run = PlannedRun(
                             config=config,
-                            provenance=resolved.provenance,
+                            provenance=provenance,
                             entry=entry,
                             suite=suite,
                             task=task,
                             weights=weights or config.weights,
-                            command=_command(config, suite, resolved.provenance, weights),
+                            command=_command(config, suite, provenance, weights, device),
                         )
                         runs.append(_with_state(run, domains, store, force))
     return runs
@@ -127,14 +129,37 @@ def _check_scopes(sweep: SweepConfig, suites: Sequence[Suite], entries: Sequence
         for name in given:
             if name not in names:
                 raise UserError(f"{kind}.{name}: no such name", did_you_mean(name, names))
-    for name, values in (*sweep.per_suite.items(), ("", sweep.config)):
-        for path in flatten(values):
-            if path == "weights":
-                raise UserError(
-                    f"{name or 'config'}: weights is not set here", "use the key 'weights' or --weights"
-                )
+    sections = {"config": sweep.config}
+    sections |= {f"per_suite.{name}": values for name, values in sweep.per_suite.items()}
+    sections |= {f"per_method.{name}": values for name, values in sweep.per_method.items()}
+    for section, values in sections.items():
+        if "weights" in flatten(values):
+            raise UserError(
+                f"{section}.weights is not set here", "use the sweep's key 'weights', or --weights"
+            )
     if len({suite.name for suite in suites}) < len(suites):
         raise UserError("a suite is listed twice")
+
+
+def _scope(path: str, names: Iterable[str]) -> tuple[str, str]:
+    """Divide ``gsda.params.beta`` into name and path; a path without one of the names is for all."""
+    found = max((name for name in names if path.startswith(f"{name}.")), key=len, default="")
+    return found, path.removeprefix(f"{found}.") if found else path
+
+
+def _check_flags(
+    flags: Sequence[tuple[str, Any]], suites: Sequence[Suite], entries: Sequence[MethodEntry]
+) -> None:
+    """An assignment for a method or suite that does not run would be lost without a word."""
+    running = [*(entry.name for entry in entries), *(suite.name for suite in suites)]
+    for text, _ in flags:
+        scope, path = _scope(text, {*METHODS, *SUITES, *running})
+        if scope and scope not in running:
+            raise UserError(
+                f"--set {text}: {scope} is not part of this sweep", f"it runs {', '.join(running)}"
+            )
+        if path == "weights":
+            raise UserError(f"--set {text}: weights is not set here", "use --weights default, none or a file")
 
 
 def _tasks(sweep: SweepConfig, suites: Sequence[Suite]) -> dict[str, list[Task]]:
@@ -181,32 +206,40 @@ def _layers(
 ) -> list[Layer]:
     where = f"file {sweep_file.name}" if sweep_file else "sweep"
     layers = [
-        Layer.of_values(where, flatten(sweep.config)),
-        Layer.of_values(where, flatten(sweep.per_suite.get(suite.name, {}))),
-        Layer.of_values(where, flatten(sweep.per_method.get(entry.name, {}))),
+        Layer.of_values(f"{where}, config", sweep.config),
+        Layer.of_values(f"{where}, per_suite.{suite.name}", sweep.per_suite.get(suite.name, {})),
+        Layer.of_values(f"{where}, per_method.{entry.name}", sweep.per_method.get(entry.name, {})),
     ]
     if weights is not None:
-        layers.append(Layer.of_values("--weights", {"weights": weights}))
+        layers.append(Layer.of_values("weights of the sweep", {"weights": weights}))
     values: dict[str, Any] = {}
-    for path, value in flags:
-        scope, _, rest = path.partition(".")
-        if scope in METHODS or scope in SUITES or scope == suite.name:
-            if scope in (entry.name, suite.name):
-                values[rest] = value
-        else:
-            values[path] = value
+    for text, value in flags:
+        scope, path = _scope(text, {*METHODS, *SUITES, suite.name})
+        if scope in ("", entry.name, suite.name):
+            values |= flatten({path: value})
     layers.append(Layer.of_values("--set", values))
     return layers
 
 
-def _settle(config: RunConfig, device: torch.device) -> RunConfig:
-    """Fix what the machine decides, before the identity is hashed."""
+def _settle(resolved: Resolved, device: torch.device) -> Resolved:
+    """Fix what the machine decides, before the identity is hashed, and say so."""
+    config, provenance = resolved.config, dict(resolved.provenance)
     precision = resolve_precision(config.precision, device, config.backbone)
-    return config.model_copy(update={"precision": precision, "threads": config.threads or processors()})
+    if config.precision == "auto":
+        provenance["precision"] += f"; auto on {device.type}"
+    if config.threads is None:
+        provenance["threads"] += "; null: the processors of this machine"
+    update = {"precision": precision, "threads": config.threads or processors()}
+    return Resolved(config.model_copy(update=update), provenance)
 
 
-def _check_combination(config: RunConfig, suite: Suite) -> None:
+def _check_combination(config: RunConfig, suite: Suite, weights: str | Path | None) -> None:
     check_backbone(config.backbone)
+    if weights is None and config.weights.startswith("sha256:"):
+        raise UserError(
+            f"the recipe of {config.method} on {suite.name} asks for a weights file with {config.weights}",
+            "give it with --weights FILE",
+        )
     if config.protocol == "train-test" and not suite.manifest.has_test_part:
         raise UserError(
             f"protocol train-test needs a suite with a test part, {suite.name} has none",
@@ -215,17 +248,23 @@ def _check_combination(config: RunConfig, suite: Suite) -> None:
 
 
 def _command(
-    config: RunConfig, suite: Suite, provenance: Mapping[str, str], weights: str | Path | None
+    config: RunConfig,
+    suite: Suite,
+    provenance: Mapping[str, str],
+    weights: str | Path | None,
+    device: torch.device,
 ) -> str:
-    """The command line that repeats one run."""
+    """The command line that repeats one run, with the identity it has on this machine."""
     words = ["dabench", "run", "--method", config.method, "--suite", suite.file if suite.base else suite.name]
     words += ["--task", config.task, "--seed", str(config.seed)]
     if weights is not None:
         words += ["--weights", str(weights)]
+    if device.type != resolve_device("auto").type:
+        words += ["--device", device.type]
     values = flatten(config.model_dump(mode="json"))
     for path, origin in provenance.items():
         if origin.startswith(("file ", "sweep", "--set")) and path in values:
-            words += ["--set", f"{path}={json.dumps(values[path])}"]
+            words += ["--set", f"{path}={json.dumps(values[path], ensure_ascii=False)}"]
         elif origin == "backbone of the sweep":
             words += ["--backbone", config.backbone]
     return shlex.join(words)
@@ -235,16 +274,17 @@ def _with_state(run: PlannedRun, domains: OpenDomains, store: RecordStore, force
     try:
         dataset = domains.describe(run.suite, run.task, run.config.protocol)
     except MissingDataError as error:
-        return replace(run, state="blocked", note=f"{error}\n{error.hint}".strip())
+        return replace(run, state="blocked", note=str(error), missing=error)
     run_id = run_identity(run.config, dataset, run.entry)
-    slug = run.task.slug
-    path = store.root / run.suite.name / slug / run.config.method / f"seed{run.config.seed}-{run_id}.json"
+    path = store.place(run.suite.name, run.task.name, run.config.method, run.config.seed, run_id)
     run = replace(run, run_id=run_id, dataset=dataset, path=path)
     if force or not path.exists():
         return run
     record = store.read(path)
     if not isinstance(record, Record):
-        return replace(run, note=f"its record cannot be read and is made again: {record.reason}")
+        return replace(run, note=f"{path} cannot be read and is made again: {record.reason}")
+    if record.run_id != run_id:
+        return replace(run, note=f"{path} is the record of another run ({record.run_id}) and is made again")
     if record.status == "failed":
         reason = record.failure.message if record.failure else ""
         return replace(run, state="failed", note=reason)

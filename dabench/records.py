@@ -19,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from dabench.errors import UserError
+
 __all__ = [
     "SCHEMA_VERSION",
     "Evaluation",
@@ -148,6 +150,16 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise
 
 
+def _packed(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """The arrays as a compressed file; one that would need a pickle is a TypeError."""
+    for name, array in arrays.items():
+        if array.dtype.hasobject:
+            raise TypeError(f"array '{name}' holds Python objects: they would need a pickle")
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
 class RecordStore:
     """The records below a results folder: ``<suite>/<task>/<method>/seed<k>-<run_id>.json``.
 
@@ -160,26 +172,49 @@ class RecordStore:
 
     def path(self, record: Record) -> Path:
         """Where a record lies."""
-        task = record.task.replace("->", "2")
-        return self.root / record.suite / task / record.method / f"seed{record.seed}-{record.run_id}.json"
+        return self.place(record.suite, record.task, record.method, record.seed, record.run_id)
+
+    def place(self, suite: str, task: str, method: str, seed: int, run_id: str) -> Path:
+        """Where the record of a run lies, or would lie."""
+        return self.root / suite / task.replace("->", "2") / method / f"seed{seed}-{run_id}.json"
 
     def write(self, record: Record, arrays: Mapping[str, NDArray[Any]] | None = None) -> Path:
-        """Write the predictions, then the record that names them; return the record's path."""
+        """Write the predictions, then the record that names them; return the record's path.
+
+        Raises:
+            UserError: the disk is full, or the folder cannot be written.
+        """
         path = self.path(record)
-        if arrays is not None:
-            buffer = io.BytesIO()
-            np.savez_compressed(buffer, allow_pickle=False, **arrays)
-            content = buffer.getvalue()
-            predictions = path.with_suffix(".npz")
-            write_atomically(predictions, content)
-            record = record.model_copy(
-                update={
+        try:
+            if arrays is not None:
+                content = _packed(arrays)
+                predictions = path.with_suffix(".npz")
+                write_atomically(predictions, content)
+                update = {
                     "predictions_file": predictions.name,
                     "predictions_sha256": hashlib.sha256(content).hexdigest(),
                 }
-            )
-        write_atomically(path, (record.model_dump_json(indent=1) + "\n").encode())
+                record = record.model_copy(update=update)
+            write_atomically(path, (record.model_dump_json(indent=1) + "\n").encode())
+        except OSError as error:
+            raise self._unwritable(error) from error
         return path
+
+    def require_writable(self) -> None:
+        """Try to write into the folder. Raises UserError when that fails, before hours of training do."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.root) as file:
+                file.write(b"x")
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> UserError:
+        return UserError(
+            f"cannot write records into {self.root}: {error.strerror or error}",
+            "records written so far are intact; make room, or choose another folder with --results, "
+            "and run the same command again",
+        )
 
     def read(self, path: Path) -> Record | Problem:
         """Read one file; what is wrong with it comes back as a Problem, never as an exception."""

@@ -6,7 +6,7 @@ Precedence: defaults < the suite's recipe < the method's recipe for the suite < 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -14,14 +14,13 @@ from pydantic.fields import FieldInfo
 
 from dabench.config import RunConfig
 from dabench.errors import UserError, did_you_mean
-from dabench.method import MethodConfig, MethodEntry
+from dabench.method import MethodEntry
 from dabench.recipe import Recipe
 from dabench.suite import Suite, Task
 
 __all__ = ["Layer", "Resolved", "flatten", "parse_assignment", "paths_of", "resolve", "settings_of"]
 
 IDENTITY = ("suite", "task", "method", "seed")
-OPEN = ("backbone_args", "params", "loss_weights")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")
 
 
@@ -36,13 +35,19 @@ class Layer:
     @classmethod
     def of_recipe(cls, where: str, recipe: Recipe) -> "Layer":
         """A recipe's values with their sources."""
-        values = {path: item.value for path, item in recipe.items()}
-        return cls(where, values, {path: f"{where}: {item.source}" for path, item in recipe.items()})
+        values: dict[str, Any] = {}
+        sources: dict[str, str] = {}
+        for path, item in recipe.items():
+            flat = flatten({path: item.value})
+            values |= flat
+            sources |= dict.fromkeys(flat, f"{where}: {item.source}")
+        return cls(where, values, sources)
 
     @classmethod
     def of_values(cls, where: str, values: Mapping[str, Any]) -> "Layer":
         """Values that the user gave."""
-        return cls(where, values, {path: where for path in values})
+        flat = flatten(values)
+        return cls(where, flat, dict.fromkeys(flat, where))
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,8 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _number(value: Any) -> Any:
     """YAML 1.1 reads 1e-3 as text; people mean a number."""
+    if isinstance(value, list):
+        return [_number(item) for item in value]
     return float(value) if isinstance(value, str) and NUMBER.fullmatch(value) else value
 
 
@@ -86,7 +93,8 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     try:
         return key.strip(), _number(yaml.safe_load(value))
     except yaml.YAMLError as error:
-        raise UserError(f"--set {text}: the value is no YAML: {error}") from error
+        reason = " ".join(str(error).split())
+        raise UserError(f"--set {text}: the value is no YAML: {reason}", "quote it for YAML") from error
 
 
 def settings_of(model: type[BaseModel], prefix: str = "") -> dict[str, FieldInfo]:
@@ -141,6 +149,7 @@ def resolve(
         UserError: unknown path, wrong type or impossible combination, naming origin, path and suggestion.
     """
     known = paths_of(entry)
+    free = _mappings(entry)
     recipes = [Layer.of_recipe(f"suite {suite.name}", suite.manifest.recipe)]
     if suite.name in entry.cls.recipes:
         where = f"method {entry.name} on {suite.name}"
@@ -152,7 +161,7 @@ def resolve(
     provenance = {path: source for path, source in known.items() if not path.startswith("loss_weights.")}
     for layer in stack:
         for path, value in layer.values.items():
-            if path not in known and not path.startswith("backbone_args."):
+            if path not in known and not path.startswith(free):
                 raise _unknown_path(layer.where, path, known, entry)
             values[path] = value
             provenance[path] = layer.sources[path]
@@ -172,9 +181,19 @@ def _nest(values: Mapping[str, Any]) -> dict[str, Any]:
         *parents, last = path.split(".")
         place = nested
         for part in parents:
-            place = place.setdefault(part, {})
+            if not isinstance(place.get(part), dict):
+                place[part] = {}
+            place = place[part]
         place[last] = value
     return nested
+
+
+def _mappings(entry: MethodEntry) -> tuple[str, ...]:
+    """Beginnings of the paths below settings whose keys are free, such as ``backbone_args.``."""
+    fields = {"backbone_args": RunConfig.model_fields["backbone_args"]}
+    fields |= {f"params.{path}": info for path, info in settings_of(entry.cls.config_class).items()}
+    origins = {path: get_origin(info.annotation) for path, info in fields.items()}
+    return tuple(f"{path}." for path, origin in origins.items() if origin in (dict, Mapping))
 
 
 def _unknown_path(where: str, path: str, known: Mapping[str, str], entry: MethodEntry) -> UserError:
@@ -186,14 +205,23 @@ def _unknown_path(where: str, path: str, known: Mapping[str, str], entry: Method
 
 
 def _invalid(error: ValidationError, provenance: Mapping[str, str], entry: MethodEntry) -> UserError:
-    prefix = (
-        "params." if issubclass(entry.cls.config_class, MethodConfig) and error.title != "RunConfig" else ""
-    )
+    prefix = () if error.title == RunConfig.__name__ else ("params",)
     lines = []
     for item in error.errors():
-        path = prefix + ".".join(str(part) for part in item["loc"])
-        origin = next((provenance[p] for p in (path, path.rpartition(".")[0]) if p in provenance), "")
+        path = ".".join(str(part) for part in (*prefix, *item["loc"]))
+        origin = _origin(path, item["msg"], provenance)
         shown = f" (given: {item['input']!r})" if item["type"] != "value_error" else ""
-        place = f"{path or 'configuration'}{f' [{origin}]' if origin else ''}"
+        place = f"{path or 'configuration'}{f' ({origin})' if origin else ''}"
         lines.append(f"{place}: {item['msg'].removeprefix('Value error, ')}{shown}")
     return UserError("; ".join(lines), f"'dabench show method {entry.name}' lists keys, types and defaults")
+
+
+def _origin(path: str, message: str, provenance: Mapping[str, str]) -> str:
+    """Where a wrong value came from; for a section, that of the values which the message names."""
+    for exact in (path, path.rpartition(".")[0]):
+        if exact in provenance:
+            return provenance[exact]
+    words = set(re.findall(r"\w+", message))
+    section = f"{path}." if path else ""
+    named = [key for key in provenance if key.startswith(section) and key.removeprefix(section) in words]
+    return ", ".join(f"{key}: {provenance[key]}" for key in named)

@@ -12,6 +12,7 @@ from dabench.method import METHODS
 __all__ = ["write_method"]
 
 TEMPLATES = Path(__file__).parent / "templates"
+IMPORTED = frozenset({"Batch", "Method", "Outputs", "Tensor"})  # names that the template imports
 
 
 def write_method(kind: str, name: str, folder: Path) -> list[Path]:
@@ -36,20 +37,17 @@ def write_method(kind: str, name: str, folder: Path) -> list[Path]:
             "run it in a checkout of dabench, or give one with --folder; "
             "CONTRIBUTING.md shows how to add a method from a package of your own",
         )
-    values = {
-        "name": name,
-        "module": module,
-        "cls": "".join(part.capitalize() for part in module.split("_")),
+    cls = "".join(part.capitalize() for part in module.split("_"))
+    values = {"name": name, "module": module, "cls": f"{cls}Method" if cls in IMPORTED else cls}
+    targets = {
+        "method.py.txt": folder / "methods" / f"{module}.py",
+        "test_method.py.txt": folder / "tests" / "methods" / f"test_{module}.py",
     }
-    written = []
-    for template, target in (
-        ("method.py.txt", folder / "methods" / f"{module}.py"),
-        ("test_method.py.txt", folder / "tests" / "methods" / f"test_{module}.py"),
-    ):
+    for target in targets.values():
         if target.exists():
             raise UserError(f"{target} exists", "choose another name, or remove the file")
+    for template, target in targets.items():
         text = (TEMPLATES / template).read_text(encoding="utf-8")
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(Template(text).substitute(values), encoding="utf-8")
-        written.append(target)
-    return written
+    return list(targets.values())

@@ -1,6 +1,7 @@
 """Run a plan: one record a run, failures are results too, nothing lost when it is interrupted."""
 
 import json
+import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -152,11 +153,13 @@ def _base(run: PlannedRun, device: torch.device) -> dict[str, Any]:
 
 
 def _failure(error: Exception) -> Failure:
-    """Kind, message and the traceback's last lines; out of memory comes with advice."""
+    """Kind, message and the traceback's last lines, without this machine's folders."""
     message = str(error) or type(error).__name__
     kind = type(error).__name__
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         kind = "OutOfMemory"
         message += " (smaller batch.source and batch.target, image.size or precision=bfloat16 need less)"
-    lines = traceback.format_exception(error)
-    return Failure(kind=kind, message=message, traceback="".join(lines)[-4000:])
+    text = "".join(traceback.format_exception(error))
+    for folder in sorted(filter(None, sys.path), key=len, reverse=True):
+        text = text.replace(f"{folder}/", "")
+    return Failure(kind=kind, message=message, traceback=text[-4000:])

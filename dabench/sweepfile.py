@@ -36,6 +36,8 @@ class SweepConfig(Frozen):
             if seeds < 1:
                 raise ValueError("seeds must be at least 1, or a list of seeds")
             return tuple(range(seeds))
+        if seeds in ([], ()):
+            raise ValueError("an empty list of seeds runs nothing")
         return seeds
 
 
@@ -59,7 +61,7 @@ def read_sweep(text: str) -> tuple[SweepConfig, Path]:
         hint = f"{did_you_mean(text, shipped_sweeps())} shipped sweeps: {', '.join(shipped_sweeps())}".strip()
         raise UserError(f"sweep file {text} does not exist", hint) from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"{text}: cannot be read as YAML: {error}") from error
+        raise UserError(f"{text}: cannot be read as YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise UserError(f"{text}: a sweep file is a mapping", "such as: suites: [minidigits]")
     try:
