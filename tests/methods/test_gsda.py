@@ -223,7 +223,7 @@ def test_by_hand(make_method):
     # those are the domain's, the group's and class 0's.
     rows = torch.tensor([[3.0, 4.0], [0.0, 2.0], [1.0, 0.0]], dtype=torch.float64)
     against = -0.5 * (0.5 - 1) / 2 * rows.sum(0)
-    # Synchronising: m grows with |s - 1|, so dm/df = -w * s (1 - s) / 2 * |a| * a; L_syn counts the domain's m
+    # Synchronising: m grows with |s - 1|, so dm/df = -w s (1 - s) / 2 * |a| * a; L_syn counts the domain's m
     # with +1, the group's with +1 - 1 = 0, the classes' with -1.
     along = 0.5 * -0.25 / 2 * (5 * rows[0] - 1 * rows[2])
     torch.testing.assert_close(features.grad[0], against + along)
