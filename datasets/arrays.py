@@ -28,13 +28,14 @@ def read_npz(path: Path) -> tuple[Images, NDArray[np.int64]]:
         UserError: no readable ``.npz`` file, or arrays of another name, type or shape.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here: np.load does not close a file that turns out to be broken.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             missing = sorted({"images", "labels"} - set(file.files))
             if missing:
                 raise UserError(f"{path}: no array called {' or '.join(missing)}; {EXPECTED}")
             images, labels = file["images"], file["labels"]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
-        # AttributeError: np.load gives back a bare array for a .npy file that is called .npz.
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, TypeError, AttributeError) as error:
+        # TypeError and AttributeError: np.load gives back a bare array for a .npy file that is called .npz.
         raise UserError(f"{path}: cannot be read as an .npz file: {error}", EXPECTED) from error
     return _validated(path, images, labels)
 

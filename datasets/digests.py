@@ -78,7 +78,7 @@ def _digest(path: str) -> bytes:
 
 def _recall(store: Path) -> Known:
     try:
-        with np.load(store, allow_pickle=False) as file:
+        with store.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             names = os.fsdecode(file["names"].tobytes()).split("\0")
             sizes, times, digests = file["sizes"].tolist(), file["times"].tolist(), file["digests"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):  # missing or broken

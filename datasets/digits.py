@@ -13,7 +13,7 @@ from dabench.datasets.array_cache import cached_array, key_of
 from dabench.datasets.arrays import domain_from_arrays, images_in_npz, read_npz
 from dabench.datasets.mnistm import GENERATOR_VERSION, blend
 from dabench.datasets.photos import PhotoFolder
-from dabench.datasets.places import suite_folders
+from dabench.datasets.places import by_hand, suite_folders
 from dabench.datasets.torchvision_files import find_mnist, find_usps, read_mnist, read_usps
 from dabench.datasets.verification import sums_path, verify
 from dabench.errors import MissingDataError, UserError
@@ -63,6 +63,7 @@ class Digits:
                 f"{manifest.name}: " + "; ".join(lines), "docs/suites.md describes them"
             ) from error
         self.manifest = manifest
+        self.root = root
         self.folders = suite_folders(manifest, root, base)
 
     def status(self) -> list[DomainStatus]:
@@ -170,7 +171,8 @@ class Digits:
     def _missing(self, what: str) -> MissingDataError:
         looked = " and ".join(str(folder) for folder in self.folders) or "no data folder (give --data DIR)"
         return MissingDataError(
-            f"{self.manifest.name}: {what} is not on this machine; looked in {looked}", self.manifest.by_hand
+            f"{self.manifest.name}: {what} is not on this machine; looked in {looked}",
+            by_hand(self.manifest, self.root),
         )
 
     def _status(self, domain: str) -> DomainStatus:

@@ -16,7 +16,7 @@ from dabench.datasets.class_names import names_from_data
 from dabench.datasets.decoding import decode
 from dabench.datasets.digests import digest_files
 from dabench.datasets.image_list import read_list, scan_list
-from dabench.datasets.places import normal, subfolders, suite_folders
+from dabench.datasets.places import by_hand, normal, subfolders, suite_folders
 from dabench.datasets.scan import Scan, copies, count_problems, shortened
 from dabench.datasets.sources import Source, locate
 from dabench.datasets.verification import sums_path, verify
@@ -47,6 +47,7 @@ class Files:
 
     def __init__(self, manifest: Manifest, root: Path | None = None, base: Path | None = None) -> None:
         self.manifest = manifest
+        self.root = root
         self.base = base
         self.folders = suite_folders(manifest, root, base)
         self._known = class_lookup(manifest.classes, manifest.class_aliases)
@@ -79,7 +80,7 @@ class Files:
         scan = self._scan(place, source)
         scan.require_sound(
             f"{self.manifest.name}: {place.title}",
-            f"'dabench data check {self.manifest.name}' looks at everything. {self.manifest.by_hand}".strip(),
+            f"'dabench data check {self.manifest.name}' names every file that is wrong",
         )
         if not scan.files:
             raise UserError(f"{self.manifest.name}: {place.title}: {source.path} holds no image")
@@ -152,14 +153,17 @@ class Files:
     def _source(self, place: _Place) -> Source:
         source = locate(self.manifest, place.domain, place.part, self.folders, self._known)
         if source is None:
-            looked = " and ".join(str(folder) for folder in self.folders) or "no folder (give --data DIR)"
-            info = self.manifest.domains[place.domain]
-            what = ", ".join(info.paths.values()) or ", ".join(dict.fromkeys([*info.folders, place.domain]))
             raise MissingDataError(
-                f"{self.manifest.name}: {place.title} is not on this machine: no {what} in {looked}",
-                self.manifest.by_hand,
+                f"{self.manifest.name}: {place.title} is not on this machine: {self._sought(place)}",
+                by_hand(self.manifest, self.root),
             )
         return source
+
+    def _sought(self, place: _Place) -> str:
+        info = self.manifest.domains[place.domain]
+        names = list(info.paths.values()) or list(dict.fromkeys([*info.folders, place.domain]))
+        looked = " and ".join(str(folder) for folder in self.folders) or "no folder (give --data DIR)"
+        return f"no {' or '.join(names)} in {looked}"
 
     def _scan(self, place: _Place, source: Source) -> Scan:
         if source.kind == "list":
@@ -206,8 +210,10 @@ class Files:
             expected += (info.images if place.part == "train" else info.test_images) or 0
             try:
                 source = self._source(place)
+            except MissingDataError:
+                return DomainStatus(domain, False, f"missing: {self._sought(place)}")
             except UserError as error:
-                return DomainStatus(domain, not isinstance(error, MissingDataError), str(error))
+                return DomainStatus(domain, True, str(error))
             total += _count(source)
             found.append(str(source.path))
         where = ", ".join(found)

@@ -6,7 +6,7 @@ from pathlib import Path
 from dabench.errors import UserError
 from dabench.suite import Manifest
 
-__all__ = ["is_junk", "normal", "subfolders", "suite_folders"]
+__all__ = ["by_hand", "is_junk", "normal", "subfolders", "suite_folders"]
 
 JUNK = frozenset({"__macosx", "thumbs.db", "desktop.ini", "lost+found", "$recycle.bin"})
 
@@ -35,6 +35,11 @@ def subfolders(folder: Path) -> list[Path]:
         return sorted(path for path in folder.iterdir() if path.is_dir() and not is_junk(path.name))
     except OSError:
         return []
+
+
+def by_hand(manifest: Manifest, root: Path | None) -> str:
+    """What to download by hand and where to put it; DATA in the text stands for the data folder."""
+    return manifest.by_hand.replace("DATA", "DATA" if root is None else str(root)).strip()
 
 
 def suite_folders(manifest: Manifest, root: Path | None, base: Path | None) -> list[Path]:

@@ -223,7 +223,7 @@ def user_suite(folder: Path, **changes: object) -> Suite:
     }
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "mine.yaml"
-    path.write_text(yaml.safe_dump(content | changes), encoding="utf-8")
+    path.write_text(yaml.safe_dump(content | changes, sort_keys=False), encoding="utf-8")
     return Suite(read_manifest(path), folder, str(path))
 
 
@@ -280,7 +280,7 @@ def test_user_suite_mixes_folders_lists_and_arrays(tmp_path: Path, make_image: F
         "listed": {"short": "L", "paths": {"all": "list.txt"}},
         "grey": {"short": "G", "paths": {"all": "grey.npz"}},
     }
-    with pytest.raises(UserError, match="photos is sorted into folders, grey, listed has numbers"):
+    with pytest.raises(UserError, match="photos is sorted into folders, listed, grey has numbers"):
         user_suite(tmp_path, domains=domains).loader(None).open("photos", "train")
     loader = user_suite(tmp_path, domains=domains, classes=["cat", "dog"]).loader(None)
     assert loader.open("photos", "train").class_counts() == {"cat": 1, "dog": 1}
