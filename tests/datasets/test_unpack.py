@@ -1,0 +1,149 @@
+import io
+import stat
+import struct
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dabench.datasets.unpack import Limits, unpack
+from dabench.errors import UserError
+
+
+def quiet(*_: object) -> None:
+    pass
+
+
+def tar(path: Path, entries: dict[str, bytes], mode: str = "w") -> Path:
+    with tarfile.open(path, mode) as file:  # type: ignore[call-overload]
+        for name, content in entries.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            file.addfile(info, io.BytesIO(content))
+    return path
+
+
+def zipped(path: Path, entries: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, content in entries.items():
+            file.writestr(name, content)
+    return path
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+GOOD = {"suite/a/1.jpg": b"one", "suite/b/2 x.jpg": b"two", "./suite/c.txt": b""}
+
+
+@pytest.mark.parametrize("name", ["a.tar", "a.tar.gz", "a.tar.bz2", "a.tar.xz", "a.zip"])
+def test_unpacks_the_usual_archives(tmp_path: Path, name: str) -> None:
+    if name.endswith("zip"):
+        archive = zipped(tmp_path / name, GOOD)
+    else:
+        archive = tar(tmp_path / name, GOOD, "w:" + name.partition("tar.")[2])
+    unpack(archive, tmp_path / "out", quiet)
+    assert tree(tmp_path / "out") == {name.removeprefix("./"): content for name, content in GOOD.items()}
+
+
+OUTSIDE = ["../evil", "a/../../evil", "/tmp/dabench-evil", "..\\evil", "C:\\evil", "a/..", "\\evil", "C:evil"]
+
+
+@pytest.mark.parametrize("make", [tar, zipped])
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_paths_outside_are_refused(tmp_path: Path, make: Callable[..., Path], name: str) -> None:
+    archive = make(tmp_path / "evil.archive", {"good": b"x", name: b"evil"})
+    with pytest.raises(UserError, match="leads outside"):
+        unpack(archive, tmp_path / "deep" / "out", quiet)
+    assert set(tree(tmp_path)) <= {"evil.archive", "deep/out/good"}
+    assert not Path("/tmp/dabench-evil").exists()
+
+
+@pytest.mark.parametrize(
+    "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE]
+)
+def test_links_and_devices_in_a_tar_are_refused(tmp_path: Path, kind: bytes) -> None:
+    with tarfile.open(tmp_path / "evil.tar", "w") as file:
+        info = tarfile.TarInfo("link")
+        info.type, info.linkname = kind, "/etc"
+        file.addfile(info)
+        inside = tarfile.TarInfo("link/passwd")
+        inside.size = 1
+        file.addfile(inside, io.BytesIO(b"x"))
+    with pytest.raises(UserError, match="'link' is a link or a device"):
+        unpack(tmp_path / "evil.tar", tmp_path / "out", quiet)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_links_in_a_zip_are_refused(tmp_path: Path) -> None:
+    info = zipfile.ZipInfo("link")
+    info.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(tmp_path / "evil.zip", "w") as file:
+        file.writestr(info, "/etc")
+    with pytest.raises(UserError, match="'link' is a link or a device"):
+        unpack(tmp_path / "evil.zip", tmp_path / "out", quiet)
+
+
+SMALL = Limits(files=5, bytes=1 << 30, ratio=10, small_bytes=1000)
+
+
+@pytest.mark.parametrize("name", ["bomb.tar.gz", "bomb.zip"])
+def test_bombs_are_refused(tmp_path: Path, name: str) -> None:
+    entries = {"zeros": bytes(5_000_000)}
+    archive = (
+        zipped(tmp_path / name, entries) if name.endswith("zip") else tar(tmp_path / name, entries, "w:gz")
+    )
+    with pytest.raises(UserError, match="unpacks to more than"):
+        unpack(archive, tmp_path / "out", quiet, SMALL)
+    assert sum(len(content) for content in tree(tmp_path / "out").values()) <= 10 * archive.stat().st_size
+
+
+def test_a_zip_that_lies_about_its_size(tmp_path: Path) -> None:
+    archive = zipped(tmp_path / "lie.zip", {"zeros": bytes(5_000_000)})
+    content = archive.read_bytes().replace(struct.pack("<I", 5_000_000), struct.pack("<I", 10))
+    archive.write_bytes(content)
+    with pytest.raises(UserError):
+        unpack(archive, tmp_path / "out", quiet, SMALL)
+    assert sum(len(content) for content in tree(tmp_path / "out").values()) <= 10 * archive.stat().st_size
+
+
+def test_too_many_files(tmp_path: Path) -> None:
+    archive = tar(tmp_path / "many.tar", {f"{number}": b"" for number in range(6)})
+    with pytest.raises(UserError, match="more than 5 files"):
+        unpack(archive, tmp_path / "out", quiet, SMALL)
+
+
+def test_one_place_twice(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "twice.tar", "w") as file:
+        for content in (b"a", b"b"):
+            info = tarfile.TarInfo("same")
+            info.size = 1
+            file.addfile(info, io.BytesIO(content))
+    with pytest.raises(UserError, match="same place"):
+        unpack(tmp_path / "twice.tar", tmp_path / "out", quiet)
+
+
+@pytest.mark.parametrize("name", ["a.tar", "a.tar.gz", "a.tar.xz", "a.zip"])
+def test_cut_archives(tmp_path: Path, name: str) -> None:
+    entries = {f"{number}.jpg": bytes(range(256)) * 40 for number in range(8)}
+    mode = "w:" + name.partition("tar.")[2]
+    archive = (
+        zipped(tmp_path / name, entries) if name.endswith("zip") else tar(tmp_path / name, entries, mode)
+    )
+    archive.write_bytes(archive.read_bytes()[: archive.stat().st_size * 6 // 10])
+    with pytest.raises(UserError, match=r"a\."):
+        unpack(archive, tmp_path / "out", quiet)
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>sign in</html>", bytes(10240)])
+def test_what_is_no_archive(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "page").write_bytes(content)
+    with pytest.raises(UserError, match=r"neither a tar nor a zip archive|holds no file"):
+        unpack(tmp_path / "page", tmp_path / "out", quiet)
