@@ -71,7 +71,7 @@ def _open(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
     """Map a cache file; None where it is missing or damaged (it is then built again)."""
     try:
         array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):  # EOFError: an empty file
+    except Exception:  # missing, or whatever numpy raises at a damaged header
         return None
     return array if array.shape == shape and array.dtype == np.uint8 else None
 
