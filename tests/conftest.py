@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from hypothesis import HealthCheck, settings
 
 from dabench.config import RunConfig
 from dabench.discovery import discover_methods
@@ -17,6 +18,12 @@ from dabench.images import resize_square
 from dabench.method import METHODS, Method, MethodEntry
 from dabench.records import Evaluation
 from dabench.train import Training, TrainingData
+
+# A loaded machine is no error.
+settings.register_profile(
+    "dabench", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50
+)
+settings.load_profile("dabench")
 
 TINY: dict[str, Any] = {
     "name": "tiny",
