@@ -29,7 +29,11 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
     "did you mean 'gsda'?"
     """
     by_lower = {choice.lower(): choice for choice in choices}
-    close = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.5)
+    part = word.lower()
+    close = difflib.get_close_matches(part, by_lower, n=1, cutoff=0.5)
+    if not close and part:  # the beginning of a name, or the last part of a dotted one
+        longer = [name for name in by_lower if name.startswith(part) or name.endswith(f".{part}")]
+        close = sorted(longer, key=lambda name: (len(name), name))[:1]
     return f"did you mean '{by_lower[close[0]]}'?" if close else ""
 
 

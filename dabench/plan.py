@@ -95,7 +95,7 @@ def plan(
             f"nothing to run: {lacking} is missing", "such as: dabench run --method dann --suite minidigits"
         )
     _check_scopes(sweep, suites, entries)
-    _check_flags(flags, suites, entries)
+    scoped = _scoped(flags, suites, entries)
     weights, identity = _weights(sweep)
     tasks = _tasks(sweep, suites)
     runs: list[PlannedRun] = []
@@ -104,7 +104,7 @@ def plan(
             for backbone in dict.fromkeys(sweep.backbones) or (None,):
                 for task in tasks[suite.name]:
                     for entry in entries:
-                        layers = _layers(sweep, sweep_file, flags, suite, entry, identity)
+                        layers = _layers(sweep, sweep_file, scoped, suite, entry, identity)
                         resolved = _settle(resolve(suite, task, entry, seed, layers, backbone), device)
                         config, provenance = resolved.config, resolved.provenance
                         _check_combination(config, suite, weights)
@@ -147,12 +147,17 @@ def _scope(path: str, names: Iterable[str]) -> tuple[str, str]:
     return found, path.removeprefix(f"{found}.") if found else path
 
 
-def _check_flags(
+def _scoped(
     flags: Sequence[tuple[str, Any]], suites: Sequence[Suite], entries: Sequence[MethodEntry]
-) -> None:
-    """An assignment for a method or suite that does not run would be lost without a word."""
+) -> list[tuple[str, str, Any]]:
+    """Assignments as (method, suite or "" for all; path; value).
+
+    Raises:
+        UserError: one for a method or suite that does not run: it would be lost without a word.
+    """
     running = [*(entry.name for entry in entries), *(suite.name for suite in suites)]
-    for text, _ in flags:
+    scoped = []
+    for text, value in flags:
         scope, path = _scope(text, {*METHODS, *SUITES, *running})
         if scope and scope not in running:
             raise UserError(
@@ -160,6 +165,8 @@ def _check_flags(
             )
         if path == "weights":
             raise UserError(f"--set {text}: weights is not set here", "use --weights default, none or a file")
+        scoped.append((scope, path, value))
+    return scoped
 
 
 def _tasks(sweep: SweepConfig, suites: Sequence[Suite]) -> dict[str, list[Task]]:
@@ -199,7 +206,7 @@ def _weights(sweep: SweepConfig) -> tuple[str | Path | None, str | None]:
 def _layers(
     sweep: SweepConfig,
     sweep_file: Path | None,
-    flags: Sequence[tuple[str, Any]],
+    flags: Sequence[tuple[str, str, Any]],
     suite: Suite,
     entry: MethodEntry,
     weights: str | None,
@@ -213,8 +220,7 @@ def _layers(
     if weights is not None:
         layers.append(Layer.of_values("weights of the sweep", {"weights": weights}))
     values: dict[str, Any] = {}
-    for text, value in flags:
-        scope, path = _scope(text, {*METHODS, *SUITES, suite.name})
+    for scope, path, value in flags:
         if scope in ("", entry.name, suite.name):
             values |= flatten({path: value})
     layers.append(Layer.of_values("--set", values))

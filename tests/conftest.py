@@ -1,6 +1,6 @@
 """What all tests share: a cache of their own, a tiny suite of generated images, a registry put back."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,11 @@ from dabench.discovery import discover_methods
 from dabench.evaluation import Evaluator
 from dabench.images import resize_square
 from dabench.method import METHODS, Method, MethodEntry
-from dabench.records import Evaluation
+from dabench.openings import OpenDomains
+from dabench.plan import PlannedRun, plan
+from dabench.records import Evaluation, RecordStore
+from dabench.resolve import parse_assignment
+from dabench.sweepfile import SweepConfig
 from dabench.train import Training, TrainingData
 
 # A loaded machine is no error.
@@ -98,6 +102,26 @@ def tiny_suite(tmp_path_factory: pytest.TempPathFactory, make_tiny_suite: Callab
     Tasks A->B and B->A; its recipe takes 4 steps with two evaluations. Read only: other tests share it.
     """
     return make_tiny_suite(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture
+def make_plan(tiny_suite: Path, tmp_path: Path) -> Callable[..., list[PlannedRun]]:
+    """Plan dann on the tiny suite with one seed: ``make_plan(["steps=8"], seeds=(0, 1))``.
+
+    Keywords are a sweep's; ``file``, ``results``, ``device`` and ``force`` are as for ``plan``.
+    """
+
+    def make(assignments: Sequence[str] = (), **fields: Any) -> list[PlannedRun]:
+        file, force = fields.pop("file", None), fields.pop("force", False)
+        store = RecordStore(fields.pop("results", tmp_path / "results"))
+        device = torch.device(fields.pop("device", "cpu"))
+        domains = OpenDomains(fields.pop("data", tmp_path / "data"))
+        usual = {"suites": [str(tiny_suite)], "methods": ["dann"], "seeds": [0]}
+        sweep = SweepConfig.model_validate({**usual, **fields})
+        flags = [parse_assignment(text) for text in assignments]
+        return plan(sweep, file, flags, domains, store, device, force)
+
+    return make
 
 
 @pytest.fixture

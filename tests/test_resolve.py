@@ -132,7 +132,7 @@ def test_free_keys_of_a_method() -> None:
     ("values", "expected"),
     [
         ({"optimiser.lrr": 1}, ("--set: unknown key 'optimiser.lrr'", "did you mean 'optimiser.lr'?")),
-        ({"lr": 1}, ("unknown key 'lr'", "show method toy")),
+        ({"lr": 1}, ("unknown key 'lr'", "did you mean 'optimiser.lr'?", "show method toy")),
         ({"optimiser": 5}, ("unknown key 'optimiser'",)),
         ({"params.strenght": 1}, ("unknown key 'params.strenght'", "did you mean 'params.strength'?")),
         ({"loss_weights.domain": 1}, ("unknown key 'loss_weights.domain'", "show method toy")),

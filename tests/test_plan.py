@@ -1,0 +1,220 @@
+"""From a sweep to its runs: which there are, and what is wrong before any of them starts."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+
+from dabench.backbones import build_backbone
+from dabench.errors import MissingDataError, UserError
+from dabench.plan import PlannedRun, check_weights
+from dabench.sweepfile import read_sweep
+
+MakePlan = Callable[..., list[PlannedRun]]
+
+
+def failure(make_plan: MakePlan, *args: Any, **fields: Any) -> str:
+    with pytest.raises(UserError) as caught:
+        make_plan(*args, **fields)
+    return f"{caught.value} | {caught.value.hint}"
+
+
+def test_all_tasks_all_methods_one_seed_of_everything_before_the_second(make_plan: MakePlan) -> None:
+    runs = make_plan(methods=["dann", "source_only"], seeds=[0, 4])
+    assert [(run.config.seed, run.task.name, run.config.method) for run in runs] == [
+        (seed, task, method)
+        for seed in (0, 4)
+        for task in ("A->B", "B->A")
+        for method in ("dann", "source_only")
+    ]
+    assert len({run.run_id for run in runs}) == 8
+    assert {run.state for run in runs} == {"to do"}
+    assert runs[0].label == "dann tiny A->B seed 0"
+
+
+def test_what_is_listed_twice_runs_once(make_plan: MakePlan) -> None:
+    runs = make_plan(
+        methods=["dann", "dann"], seeds=[1, 1], tasks=["A->B", "a2b"], backbones=["dann_mnist"] * 2
+    )
+    assert len(runs) == 1
+
+
+def test_tasks_of_several_suites(make_plan: MakePlan, tiny_suite: Path) -> None:
+    runs = make_plan(suites=[str(tiny_suite), "minidigits"], tasks=["A:B", "d->m"])
+    assert [(run.suite.name, run.task.name) for run in runs] == [("tiny", "A->B"), ("minidigits", "D->M")]
+    assert "'X->Y' is no task of suite 'tiny'" in failure(make_plan, tasks=["A->B", "X->Y"])
+
+
+def test_backbones_of_a_sweep_go_over_everything(make_plan: MakePlan) -> None:
+    runs = make_plan(["backbone=resnet10t"], backbones=["dann_mnist", "resnet18"], tasks=["A2B"])
+    assert [run.config.backbone for run in runs] == ["dann_mnist", "resnet18"]
+    assert make_plan(["backbone=resnet10t"])[0].config.backbone == "resnet10t"
+
+
+def test_scopes_of_flags(make_plan: MakePlan, tiny_suite: Path) -> None:
+    fields: dict[str, Any] = {
+        "suites": [str(tiny_suite), "minidigits"],
+        "methods": ["dann", "gsda"],
+        "tasks": ["A->B", "D->M"],
+    }
+    runs = make_plan(["steps=30", "tiny.steps=20", "gsda.params.beta=3", "gsda.steps=40"], **fields)
+    steps = {(run.suite.name, run.config.method): run.config.steps for run in runs}
+    assert steps == {
+        ("tiny", "dann"): 20, ("tiny", "gsda"): 40, ("minidigits", "dann"): 30, ("minidigits", "gsda"): 40,
+    }  # fmt: skip
+    assert {run.config.params.get("beta") for run in runs} == {None, 3.0}
+    assert make_plan(["tiny.steps=20", "steps=30"])[0].config.steps == 30, "the later one counts"
+
+
+def test_scope_of_a_suite_whose_name_has_a_dot(
+    make_tiny_suite: Callable[..., Path], make_plan: MakePlan, tmp_path: Path
+) -> None:
+    suite = make_tiny_suite(tmp_path / "dotted", name="tiny.v2")
+    assert make_plan(["tiny.v2.steps=20"], suites=[str(suite)])[0].config.steps == 20
+
+
+def test_sections_of_a_sweep_file(make_plan: MakePlan) -> None:
+    fields: dict[str, Any] = {
+        "methods": ["dann", "gsda"],
+        "tasks": ["A->B"],
+        "config": {"steps": 10, "optimiser": {"lr": "1e-3"}, "batch.test": 7},
+        "per_suite": {"tiny": {"steps": 20, "batch.test": 8}, "office31": {"steps": 99}},
+        "per_method": {"gsda": {"steps": 30, "params": {"beta": 2}}},
+        "file": Path("folder/my.yaml"),
+    }
+    dann, gsda = make_plan(["batch.test=9"], **fields)
+    assert (dann.config.steps, gsda.config.steps) == (20, 30)
+    assert (dann.config.optimiser.lr, dann.config.batch.test, gsda.config.params["beta"]) == (1e-3, 9, 2.0)
+    assert dann.provenance["optimiser.lr"] == "file my.yaml, config"
+    assert dann.provenance["steps"] == "file my.yaml, per_suite.tiny"
+    assert gsda.provenance["steps"] == "file my.yaml, per_method.gsda"
+    assert dann.provenance["batch.test"] == "--set"
+    assert dann.provenance["batch.source"] == "suite tiny: our choice: fast"
+
+
+@pytest.mark.parametrize(
+    ("assignments", "fields", "expected"),
+    [
+        ([], {"suites": []}, ("--suite is missing",)),
+        ([], {"methods": []}, ("--method is missing",)),
+        ([], {"methods": ["gdsa"]}, ("unknown method 'gdsa'", "did you mean 'gsda'?")),
+        ([], {"suites": ["ofice31"]}, ("unknown suite 'ofice31'", "did you mean 'office31'?")),
+        ([], {"suites": ["office31", "office31"]}, ("a suite is listed twice",)),
+        ([], {"tasks": ["A2X"]}, ("'A2X' is no task of suite 'tiny'", "A->B, B->A")),
+        ([], {"backbones": ["resnet5"]}, ("unknown backbone 'resnet5'", "did you mean 'resnet50'?")),
+        ([], {"backbones": ["resnet50.tv"]}, ("tag of backbone resnet50 'tv'", "did you mean 'tv_in1k'?")),
+        (["backbone=resnet5"], {}, ("unknown backbone 'resnet5'",)),
+        (["protocol=train-test"], {}, ("train-test needs a suite with a test part", "tiny")),
+        (["loss_weights.entropy=0"], {}, ("unknown key 'loss_weights.entropy' for method dann",)),
+        (["params.beta=1"], {}, ("unknown key 'params.beta' for method dann", "show method dann")),
+        (["gsda.params.beta=1"], {}, ("gsda is not part of this sweep", "dann, tiny")),
+        (["office31.steps=1"], {}, ("office31 is not part of this sweep",)),
+        (["weights=none"], {}, ("weights is not set here", "--weights")),
+        (["dann.weights=none"], {}, ("weights is not set here", "--weights")),
+        ([], {"config": {"weights": "none"}}, ("config.weights is not set here", "--weights")),
+        ([], {"per_suite": {"tiny": {"weights": "none"}}}, ("per_suite.tiny.weights",)),
+        ([], {"per_method": {"dann": {"weights": "none"}}}, ("per_method.dann.weights",)),
+        ([], {"per_method": {"dan": {}}}, ("per_method.dan: no such name", "did you mean 'dann'?")),
+        ([], {"per_suite": {"tyny": {}}}, ("per_suite.tyny: no such name", "did you mean 'tiny'?")),
+        ([], {"seeds": [-1]}, ("seed", "greater than or equal to 0")),
+        (
+            [],
+            {"config": {"optimiser": {"lrr": 1}}, "file": Path("my.yaml")},
+            ("file my.yaml, config: unknown key 'optimiser.lrr'", "did you mean 'optimiser.lr'?"),
+        ),
+        (
+            [],
+            {"per_method": {"dann": {"steps": "many"}}, "file": Path("my.yaml")},
+            ("steps (file my.yaml, per_method.dann)", "given: 'many'"),
+        ),
+    ],
+)
+def test_mistakes_are_told_before_any_run(
+    make_plan: MakePlan, assignments: list[str], fields: dict[str, Any], expected: tuple[str, ...]
+) -> None:
+    text = failure(make_plan, assignments, **fields)
+    for part in expected:
+        assert part in text
+
+
+def test_what_the_machine_decides_is_settled_and_said(make_plan: MakePlan) -> None:
+    (run,) = make_plan(["threads=null", "precision=auto"], tasks=["A2B"])
+    assert run.config.precision in {"float32", "bfloat16"}
+    assert run.config.threads is not None
+    assert run.config.threads >= 1
+    assert run.provenance["precision"] == "--set; auto on cpu"
+    assert run.provenance["threads"] == "--set; null: the processors of this machine"
+    assert make_plan(["precision=bfloat16"])[0].provenance["precision"] == "--set"
+
+
+def test_missing_images_block_their_runs_only(make_plan: MakePlan, tiny_suite: Path, tmp_path: Path) -> None:
+    runs = make_plan(suites=["office31", str(tiny_suite)], data=tmp_path)
+    blocked = [run for run in runs if run.state == "blocked"]
+    assert {run.suite.name for run in blocked} == {"office31"}
+    assert len(blocked) == 6
+    assert len(runs) == 8
+    assert all(run.run_id is None and run.path is None for run in blocked)
+    assert blocked[0].missing is not None
+    assert "office31" in blocked[0].missing.hint
+
+
+def test_the_full_table_plans_855_runs_without_data(make_plan: MakePlan, tmp_path: Path) -> None:
+    sweep, file = read_sweep("full-table")
+    runs = make_plan(**sweep.model_dump(), file=file, data=tmp_path)
+    assert len(runs) == 855
+    assert {run.state for run in runs} == {"blocked"}
+    assert len({(run.suite.name, run.task.name) for run in runs}) == 19
+    visda = next(run for run in runs if run.suite.name == "visda2017" and run.config.method == "gsda")
+    assert (visda.config.params["alpha"], visda.config.params["beta"], visda.config.params["groups"]) == (
+        0.2,
+        10,
+        4,
+    )
+    steps = {run.suite.name: run.config.steps for run in runs}
+    assert steps == {"office31": 20_000, "officehome": 30_000, "visda2017": 30_000}
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    torch.manual_seed(1)
+    path = tmp_path / "weights.safetensors"
+    safetensors.torch.save_file(build_backbone("dann_mnist", {}, "none", 16).module.state_dict(), path)
+    return path
+
+
+def test_a_weights_file_counts_by_its_content(make_plan: MakePlan, weights: Path) -> None:
+    renamed = weights.with_name("other.safetensors")
+    renamed.write_bytes(weights.read_bytes())
+    first, second = (make_plan(tasks=["A2B"], weights=str(path))[0] for path in (weights, renamed))
+    assert first.run_id == second.run_id != make_plan(tasks=["A2B"])[0].run_id
+    assert first.config.weights.startswith("sha256:")
+    assert first.weights == weights
+    assert first.provenance["weights"] == "weights of the sweep"
+    tensors = safetensors.torch.load_file(weights)
+    safetensors.torch.save_file({key: tensor + 1 for key, tensor in tensors.items()}, renamed)
+    assert make_plan(tasks=["A2B"], weights=str(renamed))[0].run_id != first.run_id
+    check_weights([first])
+
+
+def test_weights_that_cannot_be_loaded(make_plan: MakePlan, weights: Path, tmp_path: Path) -> None:
+    assert "does not exist" in failure(make_plan, weights=str(tmp_path / "nothing.pth"))
+    assert "several backbones" in failure(
+        make_plan, weights=str(weights), backbones=["dann_mnist", "resnet18"]
+    )
+    with pytest.raises(UserError, match="does not fit backbone resnet10t"):
+        check_weights(make_plan(tasks=["A2B"], weights=str(weights), backbones=["resnet10t"]))
+    with pytest.raises(MissingDataError) as caught:
+        check_weights(make_plan(tasks=["A2B"], weights="default"))
+    assert "--weights none" in caught.value.hint
+
+
+def test_a_recipe_that_asks_for_a_weights_file(
+    make_tiny_suite: Callable[..., Path], make_plan: MakePlan, tmp_path: Path
+) -> None:
+    recipe = {"weights": {"value": "sha256:" + "ab" * 32, "source": "a test"}}
+    suite = make_tiny_suite(tmp_path / "asks", recipe=recipe)
+    assert "give it with --weights FILE" in failure(make_plan, suites=[str(suite)])
+    assert make_plan(suites=[str(suite)], weights="none")[0].config.weights == "none"
