@@ -87,14 +87,12 @@ def mlp(widths: Sequence[int]) -> nn.Sequential:
 class StackedMLP(nn.Module):
     """K networks of the shape of ``mlp(widths)`` with own weights each, one batched product a layer.
 
-    Initialised as K calls of ``mlp`` in a row would be. With a chunk, that many networks are evaluated at a
-    time: the same result, for processors whose cache is smaller than all K networks' activations.
+    Initialised as K calls of ``mlp`` in a row would be.
     """
 
-    def __init__(self, count: int, widths: Sequence[int], chunk: int | None = None) -> None:
+    def __init__(self, count: int, widths: Sequence[int]) -> None:
         super().__init__()
         networks = [[layer for layer in mlp(widths) if isinstance(layer, nn.Linear)] for _ in range(count)]
-        self.chunk = chunk
         self.weights = nn.ParameterList()  # a layer each, (K, in, out)
         self.biases = nn.ParameterList()  # a layer each, (K, 1, out)
         for layers in zip(*networks, strict=True):
@@ -103,18 +101,8 @@ class StackedMLP(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Network k on slice k: (K, N, in) to (K, N, out)."""
-        if self.chunk is None or self.chunk >= len(inputs):
-            return self._run(inputs, list(self.weights), list(self.biases))
-        # zip runs over the chunks: of the inputs, of every layer's weights, of every layer's biases.
-        weights = zip(*(torch.split(weight, self.chunk) for weight in self.weights), strict=True)
-        biases = zip(*(torch.split(bias, self.chunk) for bias in self.biases), strict=True)
-        parts = zip(torch.split(inputs, self.chunk), weights, biases, strict=True)
-        return torch.cat([self._run(*part) for part in parts])
-
-    @staticmethod
-    def _run(inputs: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor]) -> Tensor:
-        hidden = torch.baddbmm(biases[0], inputs, weights[0])
-        for weight, bias in zip(weights[1:], biases[1:], strict=True):
+        hidden = torch.baddbmm(self.biases[0], inputs, self.weights[0])
+        for weight, bias in zip(self.weights[1:], self.biases[1:], strict=True):
             hidden = torch.baddbmm(bias, functional.relu(hidden), weight)
         return hidden
 

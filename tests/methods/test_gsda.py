@@ -168,8 +168,6 @@ def test_the_route_respects_factors_of_the_engine(loss, factor, name, make_metho
         ((4, 3), {"local_hidden": (6, 5), "groups": 3}),
         ((2, 5), {"groups": 1}),
         ((6, 2), {"groups": 4}),  # a group a class
-        ((4, 3), {"chunk": 1}),
-        ((4, 3), {"chunk": 3}),
         ((4, 3), {"seed": 11, "beta": 10.0}),
         ((4, 3), {"levels": ("class", "group", "global")}),
     ],

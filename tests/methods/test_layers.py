@@ -19,13 +19,12 @@ def linear(network):
 
 
 @pytest.mark.parametrize("widths", WIDTHS)
-@pytest.mark.parametrize("chunk", [None, 1, 3, 7, 50])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-5)])
-def test_stacked_equals_a_loop_over_separate_networks(widths, chunk, dtype, tolerance):
+def test_stacked_equals_a_loop_over_separate_networks(widths, dtype, tolerance):
     count = 7
     networks = [network.to(dtype) for network in separate(count, widths, seed=4)]
     torch.manual_seed(4)
-    stacked = StackedMLP(count, widths, chunk).to(dtype)
+    stacked = StackedMLP(count, widths).to(dtype)
     inputs = torch.randn(9, widths[0], dtype=dtype)
     found, wanted = [], []
     expanded = inputs.expand(count, *inputs.shape).requires_grad_()
