@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -160,6 +161,7 @@ def _failure(error: Exception) -> Failure:
         kind = "OutOfMemory"
         message += " (smaller batch.source and batch.target, image.size or precision=bfloat16 need less)"
     text = "".join(traceback.format_exception(error))
-    for folder in sorted(filter(None, sys.path), key=len, reverse=True):
+    root = str(Path(__file__).resolve().parents[1])  # an editable installation is not on sys.path
+    for folder in sorted({root, *filter(None, sys.path)}, key=len, reverse=True):
         text = text.replace(f"{folder}/", "")
     return Failure(kind=kind, message=message, traceback=text[-4000:])
