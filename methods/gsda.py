@@ -165,7 +165,10 @@ class GSDA(Method):
     config_class = GSDAConfig
     title = "GSDA"
     summary = "adversarial alignment of domain, classes and groups, gradients synchronised"
-    paper = "Hu, Kan, Shan & Chen, Unsupervised DA with Hierarchical Gradient Synchronization, CVPR 2020"
+    paper = (
+        "Hu, Kan, Shan & Chen, "
+        "Unsupervised Domain Adaptation with Hierarchical Gradient Synchronization, CVPR 2020"
+    )
     bibtex = """\
 @inproceedings{hu2020unsupervised,
   title     = {Unsupervised Domain Adaptation with Hierarchical Gradient Synchronization},
@@ -249,12 +252,13 @@ class GSDA(Method):
         return Selection(select_confident(probabilities, config.confidence, minimum).cpu())
 
 
-# The paper's table 1 (Office-31, ResNet-50): row, and the average accuracy that it reports.
+# The paper's table 1 (Office-31, ResNet-50), with the average accuracy that it reports.
+_OFF: dict[str, Any] = {"synchronise": False}
 TABLE_1: dict[str, tuple[str, dict[str, Any]]] = {
-    "gsda-glb": ("row 1, global: 83.7", {"levels": ("global",), "synchronise": False}),
-    "gsda-glb-cls": ("row 2, and class: 85.6", {"levels": ("global", "class"), "synchronise": False}),
-    "gsda-glb-cls-grp": ("row 3, and group: 87.0", {"synchronise": False}),
-    "gsda": ("row 4, and synchronisation: 89.7", {}),
+    "gsda-glb": ("GSDA's global level alone (row 1: 83.7)", {"levels": ("global",), **_OFF}),
+    "gsda-glb-cls": ("GSDA's global and class level (row 2: 85.6)", {"levels": ("global", "class"), **_OFF}),
+    "gsda-glb-cls-grp": ("GSDA's three levels, not synchronised (row 3: 87.0)", _OFF),
+    "gsda": (f"{GSDA.summary} (row 4: 89.7)", {}),
 }
-for _name, (_row, _params) in TABLE_1.items():
-    register(_name, summary=f"{GSDA.summary} (table 1, {_row})", **_params)(GSDA)
+for _name, (_summary, _params) in TABLE_1.items():
+    register(_name, summary=_summary, **_params)(GSDA)
