@@ -65,6 +65,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("DABENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
         for name in ("DABENCH_DATA", "DABENCH_RESULTS"):
             patch.delenv(name, raising=False)
+        torch.set_num_threads(1)  # tiny tensors: more threads only wait for each other on a busy machine
         yield
 
 

@@ -1,5 +1,6 @@
 """Backbones: the network of appendix B, names, and weights from files and from a server."""
 
+import os
 import pickle
 import threading
 from collections.abc import Iterator
@@ -8,13 +9,18 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import huggingface_hub
+import numpy as np
 import pytest
 import safetensors.torch
 import timm
 import torch
+from PIL import Image
 
+from dabench.augment import Augmentation
 from dabench.backbones import build_backbone, check_backbone, file_digest
+from dabench.config import ImageConfig
 from dabench.errors import MissingDataError, UserError
+from dabench.images import resize_square
 
 NAME = "test_resnet"
 
@@ -281,3 +287,34 @@ def test_hub_weights_that_are_in_its_cache_are_read_without_a_network(nothing_do
     full.update({key: value for key, value in state.items() if not key.startswith("fc")})
     safetensors.torch.save_file(full, folder / "snapshots" / "0123abcd" / "model.safetensors")
     assert_holds(build_backbone("test_resnet.r160_in1k", {}, "default", 32).module, state)
+
+
+@pytest.mark.real
+@pytest.mark.skipif("DABENCH_REAL_DATA" not in os.environ, reason="DABENCH_REAL_DATA is not set")
+def test_real_weights_tell_real_photos_apart():
+    """ImageNet weights in half precision, converted from TensorFlow: hence padding, epsilon and scale."""
+    data = Path(os.environ["DABENCH_REAL_DATA"])
+    args = {"pad_type": "same", "bn_eps": 1e-3}
+    path = data / "weights" / "mobilenetv2_100_tf.safetensors"
+    backbone = build_backbone("mobilenetv2_100", args, path, 128)
+    assert {p.dtype for p in backbone.module.parameters()} == {torch.float32}
+    stored = safetensors.torch.load_file(path)
+    found = backbone.module.state_dict()
+    assert all(
+        torch.equal(value, stored[key].to(value.dtype)) for key, value in found.items() if key in stored
+    )
+    classes = sorted(path for path in (data / "office31_shared10" / "webcam").rglob("*") if path.is_dir())
+    photos = [sorted(folder.glob("*.jpg"))[:12:2] for folder in classes]
+    photos = [files for files in photos if files]
+    assert len(photos) == 10
+    images = np.stack(
+        [resize_square(np.asarray(Image.open(f).convert("RGB")), 128) for files in photos for f in files]
+    )
+    augmentation = Augmentation(
+        ImageConfig(resize=128, size=128), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), torch.device("cpu")
+    )
+    with torch.inference_mode():
+        features = backbone.module.eval()(augmentation.test(images))
+    labels = torch.arange(10).repeat_interleave(torch.tensor([len(files) for files in photos]))
+    distances = torch.cdist(features, features).fill_diagonal_(torch.inf)
+    assert (labels[distances.argmin(dim=1)] == labels).double().mean() > 0.8
