@@ -173,14 +173,14 @@ class Files:
         else:
             scan = scan_class_folders(source.path, source.root, self.classes, self.manifest.class_aliases)
         if not scan.problems:
-            scan.problems += self._count_problems(place, scan.labels, copies(scan.keys))
+            scan.problems += self._count_problems(place, scan.labels, scan.keys)
         return scan
 
-    def _count_problems(self, place: _Place, labels: list[int], doubled: list[str]) -> list[str]:
+    def _count_problems(self, place: _Place, labels: list[int], names: list[str]) -> list[str]:
         info = self.manifest.domains[place.domain]
         if place.part == "test":
-            return count_problems(labels, self.classes, info.test_images, None, doubled)
-        return count_problems(labels, self.classes, info.images, info.class_counts, doubled)
+            return count_problems(labels, self.classes, info.test_images, None, names)
+        return count_problems(labels, self.classes, info.images, info.class_counts, names)
 
     def _no_classes(self, folder: Path) -> str:
         names = [path.name for path in subfolders(folder)]

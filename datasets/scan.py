@@ -1,10 +1,10 @@
 """What was found of one part of one domain, and what is wrong with it."""
 
+import os
 import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePath
 
 from dabench.errors import UserError
 
@@ -57,9 +57,9 @@ def copies(names: Sequence[str]) -> list[str]:
     known = set(names)
     found = []
     for name in names:
-        path = PurePath(name)
-        original = COPY.sub("", path.stem)
-        if original != path.stem and str(path.with_name(original + path.suffix)) in known:
+        stem, suffix = os.path.splitext(name)
+        original = COPY.sub("", stem)
+        if original != stem and original + suffix in known:
             found.append(name)
     return found
 
@@ -69,7 +69,7 @@ def count_problems(
     classes: Sequence[str],
     expected: int | None,
     per_class: dict[str, int] | None,
-    doubled: Sequence[str] = (),
+    names: Sequence[str] = (),
 ) -> list[str]:
     """Compare counts with the manifest's; at most one sentence, with the likely mistake.
 
@@ -78,7 +78,7 @@ def count_problems(
         classes: class names.
         expected: images of the domain, or None where none is stated.
         per_class: images of each class, or None where none is stated.
-        doubled: files that look like copies.
+        names: of the files, in which copies are looked for when the counts differ.
 
     >>> count_problems([0, 0], ["mug"], 1, {"mug": 1})[0][:60]
     '2 images, expected 1; classes that differ: mug 2 (expected 1'
@@ -91,7 +91,7 @@ def count_problems(
     if per_class and differing:
         listed = [f"{name} {counts[name]} (expected {per_class[name]})" for name in differing]
         text += f"; classes that differ: {shortened(listed)}"
-    return [f"{text}. {_likely_mistake(len(labels), expected, counts, per_class, doubled)}"]
+    return [f"{text}. {_likely_mistake(len(labels), expected, counts, per_class, copies(names))}"]
 
 
 def _likely_mistake(
