@@ -21,7 +21,7 @@ from dabench.sweepfile import find_suite
 
 __all__ = ["print_list", "print_one"]
 
-NARROWEST_TABLE = 100  # columns
+NARROWEST_LIST, NARROWEST_TABLE = 72, 100  # columns; below that, lines instead of a table
 
 
 def print_list(console: Console, kind: str, as_json: bool, match: str) -> None:
@@ -39,9 +39,14 @@ def print_list(console: Console, kind: str, as_json: bool, match: str) -> None:
         return
     if not rows:
         raise UserError(f"no {kind} match '{match}'", "such as: --match 'resnet*'")
+    if console.width < NARROWEST_LIST:
+        for row in rows:
+            name, *rest = (f"{key}: {value}" for key, value in row.items())
+            _say(console, "\n    ".join([name.removeprefix("name: "), *rest]))
+        return
     table = Table()
     for column in rows[0]:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column == "name")
     for row in rows:
         table.add_row(*(escape(str(value)) for value in row.values()))
     console.print(table)

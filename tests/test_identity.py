@@ -33,11 +33,13 @@ OTHER: dict[str, Any] = {
     "backbone_args": {"drop_rate": 0.2}, "protocol": "train-test", "steps": 19_999, "evaluations": 9,
     "batch.source": 31, "batch.target": 31, "batch.test": 255, "optimiser.lr": 0.0100001,
     "optimiser.momentum": 0.8, "optimiser.nesterov": False, "optimiser.weight_decay": 0.0,
-    "optimiser.backbone_lr_factor": 1.0, "optimiser.clip_norm": 1.0, "schedule.alpha": 0.0, "schedule.power": 1.0, "reversal.gamma": 5.0,
+    "optimiser.backbone_lr_factor": 1.0,
+    "optimiser.clip_norm": 1.0, "schedule.alpha": 0.0, "schedule.power": 1.0, "reversal.gamma": 5.0,
     "reversal.maximum": 0.5, "head.bottleneck": None, "head.bottleneck_batch_norm": False,
     "head.classifier_hidden": [1], "head.discriminator_hidden": [1024], "image.resize": 255,
     "image.size": 223, "image.train_crop": "center", "image.scale": [0.1, 1.0], "image.ratio": [1.0, 1.0],
-    "image.flip": False, "image.mean": [0.5, 0.5, 0.5], "image.std": [0.5, 0.5, 0.5], "precision": "bfloat16", "threads": 1,
+    "image.flip": False, "image.mean": [0.5, 0.5, 0.5], "image.std": [0.5, 0.5, 0.5],
+    "precision": "bfloat16", "threads": 1,
     "loss_weights": {"entropy": 0.25}, "params": {"beta": 1.0, "levels": ["group"]},
 }  # fmt: skip
 

@@ -1,0 +1,90 @@
+"""Progress: plain lines where nobody watches, a live display in a terminal; no target accuracy on the way."""
+
+import re
+from collections.abc import Callable
+from io import StringIO
+from types import SimpleNamespace
+from typing import Any
+
+from rich.console import Console
+
+from dabench.display import SweepDisplay
+from dabench.plan import PlannedRun
+from dabench.records import Evaluation, Failure, Timing
+
+MakePlan = Callable[..., list[PlannedRun]]
+EVALUATION = Evaluation(step=2, accuracy=0.87, mean_class_accuracy=0.86, target_entropy=0.5, seconds=1)
+
+
+def record(status: str = "done", message: str = "") -> Any:
+    return SimpleNamespace(
+        status=status,
+        value=0.9123 if status == "done" else None,
+        failure=Failure(kind="E", message=message) if message else None,
+        timing=Timing(started_at="", total_seconds=12.34),
+    )
+
+
+def show(runs: list[PlannedRun], terminal: bool, width: int = 160) -> str:
+    """Drive a display through two runs, the second of which fails; return what it wrote, without colours."""
+    console = Console(file=StringIO(), force_terminal=terminal, width=width, color_system=None)
+    display = SweepDisplay(console, 0)
+    display.decoding("alpha", 10, 36)
+    display.decoding("alpha", 36, 36)
+    display.expect(2)
+    with display:
+        display.begin(runs[0], 1, 2)
+        display.advance(1, {}, None)
+        display.advance(2, {"classification": 1.25, "domain": 0.5}, EVALUATION)
+        if terminal:
+            display._progress.refresh()
+        display.end(runs[0], record())
+        display.begin(runs[1], 2, 2)
+        display.end(runs[1], record("failed", "out of [luck]\nsecond line"))
+    assert isinstance(console.file, StringIO)
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", console.file.getvalue())
+
+
+def test_plain_lines_when_the_output_is_no_terminal(make_plan: MakePlan) -> None:
+    assert show(make_plan(), terminal=False).splitlines() == [
+        "decoded 36 images of alpha",
+        "[1/2] dann tiny A->B seed 0",
+        "    step 2: classification 1.250, domain 0.500, target entropy 0.500",
+        "dann tiny A->B seed 0: 91.23 %  (12.3 s)",
+        "[2/2] dann tiny B->A seed 0",
+        "dann tiny B->A seed 0: FAILED: out of [luck]",
+    ]
+
+
+def test_a_live_display_in_a_terminal(make_plan: MakePlan) -> None:
+    text = show(make_plan(), terminal=True)
+    assert re.search(r"sweep\s.*\s1/2", text), "run i of n"
+    assert re.search(
+        r"dann tiny A->B seed 0\s.*\s2/4\s.*classification 1\.250, domain 0\.500, target entropy", text
+    )
+    assert "-:--:--" in text or "0:00" in text, "time left"
+    assert "dann tiny A->B seed 0: 91.23 %  (12.3 s)" in text
+    assert "dann tiny B->A seed 0: FAILED: out of [luck]" in text
+
+
+def test_no_target_accuracy_while_a_run_goes(make_plan: MakePlan) -> None:
+    for terminal in (False, True):
+        text = show(make_plan(), terminal)
+        assert "87" not in text
+        assert "86" not in text
+
+
+def test_narrow_output_loses_no_line(make_plan: MakePlan) -> None:
+    for terminal in (False, True):
+        text = " ".join(show(make_plan(), terminal, width=30).split())
+        assert "dann tiny B->A seed 0: FAILED: out of [luck]" in text
+
+
+def test_time_left_is_told_in_plain_lines_when_it_is_long(make_plan: MakePlan) -> None:
+    console = Console(file=StringIO(), width=160)
+    display = SweepDisplay(console, 10)
+    display._started -= 120
+    display.begin(make_plan()[0], 1, 10)
+    display.end(make_plan()[0], record())
+    assert isinstance(console.file, StringIO)
+    assert "about 18 min left" in console.file.getvalue()
