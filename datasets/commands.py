@@ -91,7 +91,7 @@ def fetch(
     from dabench.datasets.fetch import install
 
     item = _suite(suite)
-    with _progress() as report:
+    with _progress(in_bytes=True) as report:
         if archive is not None:
             messages = [install(item, data, archive, report)]
         else:
@@ -161,14 +161,20 @@ def _print_status(rows: list[dict[str, object]]) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator["Report"]:
-    """A progress bar on the terminal's error stream; nothing is shown where that is no terminal."""
+def _progress(in_bytes: bool = False) -> Iterator["Report"]:
+    """A progress bar on the terminal's error stream; nothing is shown where that is no terminal.
+
+    Args:
+        in_bytes: what is counted is bytes; files without it.
+    """
+    from rich import progress
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+    count = progress.DownloadColumn() if in_bytes else progress.MofNCompleteColumn()
+    text = progress.TextColumn("{task.description}")
+    columns = (text, progress.BarColumn(), count, progress.TimeRemainingColumn())
+    with progress.Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
         tasks: dict[str, TaskID] = {}
 
         def report(what: str, done: int, total: int | None) -> None:

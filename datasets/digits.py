@@ -13,7 +13,7 @@ from dabench.datasets.array_cache import cached_array, key_of
 from dabench.datasets.arrays import domain_from_arrays, images_in_npz, read_npz
 from dabench.datasets.mnistm import GENERATOR_VERSION, blend
 from dabench.datasets.photos import PhotoFolder
-from dabench.datasets.places import by_hand, suite_folders
+from dabench.datasets.places import by_hand, looked_in, suite_folders
 from dabench.datasets.torchvision_files import find_mnist, find_usps, read_mnist, read_usps
 from dabench.datasets.verification import sums_path, verify
 from dabench.errors import MissingDataError, UserError
@@ -169,7 +169,7 @@ class Digits:
         return ", ".join(str(file) for file in found.files) if found else "the data folder"
 
     def _missing(self, what: str) -> MissingDataError:
-        looked = " and ".join(str(folder) for folder in self.folders) or "no data folder (give --data DIR)"
+        looked = looked_in(self.folders, self.root)
         return MissingDataError(
             f"{self.manifest.name}: {what} is not on this machine; looked in {looked}",
             by_hand(self.manifest, self.root),

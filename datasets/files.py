@@ -16,7 +16,7 @@ from dabench.datasets.class_names import names_from_data
 from dabench.datasets.decoding import decode
 from dabench.datasets.digests import digest_files
 from dabench.datasets.image_list import read_list, scan_list
-from dabench.datasets.places import by_hand, normal, subfolders, suite_folders
+from dabench.datasets.places import by_hand, looked_in, normal, subfolders, suite_folders
 from dabench.datasets.scan import Scan, copies, count_problems, shortened
 from dabench.datasets.sources import Source, locate
 from dabench.datasets.verification import sums_path, verify
@@ -162,8 +162,7 @@ class Files:
     def _sought(self, place: _Place) -> str:
         info = self.manifest.domains[place.domain]
         names = list(info.paths.values()) or list(dict.fromkeys([*info.folders, place.domain]))
-        looked = " and ".join(str(folder) for folder in self.folders) or "no folder (give --data DIR)"
-        return f"no {' or '.join(names)} in {looked}"
+        return f"no {' or '.join(names)} in {looked_in(self.folders, self.root)}"
 
     def _scan(self, place: _Place, source: Source) -> Scan:
         if source.kind == "list":

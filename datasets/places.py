@@ -6,7 +6,7 @@ from pathlib import Path
 from dabench.errors import UserError
 from dabench.suite import Manifest
 
-__all__ = ["by_hand", "is_junk", "normal", "subfolders", "suite_folders"]
+__all__ = ["by_hand", "is_junk", "looked_in", "normal", "subfolders", "suite_folders"]
 
 JUNK = frozenset({"__macosx", "thumbs.db", "desktop.ini", "lost+found", "$recycle.bin"})
 
@@ -40,6 +40,17 @@ def subfolders(folder: Path) -> list[Path]:
 def by_hand(manifest: Manifest, root: Path | None) -> str:
     """What to download by hand and where to put it; DATA in the text stands for the data folder."""
     return manifest.by_hand.replace("DATA", "DATA" if root is None else str(root)).strip()
+
+
+def looked_in(folders: list[Path], root: Path | None) -> str:
+    """Say where was looked, for errors.
+
+    >>> looked_in([], None)
+    'no folder (give --data DIR)'
+    """
+    if folders:
+        return " and ".join(str(folder) for folder in folders)
+    return "no folder (give --data DIR)" if root is None else f"{root}, which is not there"
 
 
 def suite_folders(manifest: Manifest, root: Path | None, base: Path | None) -> list[Path]:
