@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import huggingface_hub
+import huggingface_hub.constants
 import safetensors.torch
 import timm
 import torch
@@ -174,15 +174,15 @@ def _from_cache(config: Mapping[str, Any], options: Mapping[str, Any]) -> Mappin
         if isinstance(found, str):
             overlay = {**options.get("pretrained_cfg_overlay", {}), "file": found}
             return {**options, "pretrained_cfg_overlay": overlay}
-    _reach(huggingface_hub.hf_hub_url(repository, own or "model.safetensors", revision=revision or None))
+    _reach(huggingface_hub.constants.ENDPOINT)
     return options
 
 
 def _reach(address: str) -> None:
     """Ask the address's host once; raises OSError when nothing answers within seconds."""
-    host = urllib.parse.urljoin(address, "/")
+    request = urllib.request.Request(urllib.parse.urljoin(address, "/"), method="HEAD")
     try:
-        urllib.request.urlopen(urllib.request.Request(host, method="HEAD"), timeout=5).close()
+        urllib.request.urlopen(request, timeout=5).close()
     except urllib.error.HTTPError as error:  # an answer, whatever it says
         error.close()
 

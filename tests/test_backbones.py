@@ -8,7 +8,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import huggingface_hub
+import huggingface_hub.constants
 import numpy as np
 import pytest
 import safetensors.torch
@@ -249,6 +249,7 @@ def overlay(address):
 def test_weights_that_cannot_be_had(args):
     with pytest.raises(MissingDataError, match="not on this machine and could not be downloaded") as caught:
         build_backbone("test_resnet.r160_in1k", args, "default", 32)
+    assert "refused" in str(caught.value)
     assert "--weights FILE" in caught.value.hint
     assert "--weights none" in caught.value.hint
 
