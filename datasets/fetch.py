@@ -52,13 +52,7 @@ def fetch(
             done.append(_get(suite, root, address, report, pause_seconds))
         except UserError as error:
             reasons.append(f"{address.archive}: {error} {error.hint}".strip())
-    missing = _missing(suite, root)
-    if missing:
-        raise MissingDataError(
-            f"{suite.name}: {', '.join(sorted(missing))} still missing. "
-            + ("; ".join(reasons) or "the manifest has no address"),
-            by_hand(suite.manifest, root),
-        )
+    _require_all(suite, root, reasons)
     return done or [f"{suite.name}: everything is here already"]
 
 
@@ -75,6 +69,15 @@ def install(suite: Suite, root: Path, archive: Path, report: Report) -> str:
             verify_archive(archive, address)
             return _move_in(suite, root, archive, address.extract_to, report)
     return _move_in(suite, root, archive, ".", report)
+
+
+def _require_all(suite: Suite, root: Path, reasons: Sequence[str]) -> None:
+    missing = _missing(suite, root)
+    if missing:
+        why = "; ".join(reasons) or "the manifest has no address"
+        raise MissingDataError(
+            f"{suite.name}: {', '.join(sorted(missing))} still missing. {why}", by_hand(suite.manifest, root)
+        )
 
 
 def _missing(suite: Suite, root: Path) -> set[str]:
