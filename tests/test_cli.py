@@ -1,0 +1,275 @@
+"""The command line, in this process where that shows the same: exit codes, what is printed, and where."""
+
+import json
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from torch import Tensor
+
+import dabench
+from dabench.cli import main
+from dabench.commands import RunRequest, execute
+from dabench.method import METHODS, Batch, Method, Outputs, register
+from dabench.records import Record, RecordStore
+
+
+class Said(NamedTuple):
+    code: object
+    out: str
+    err: str
+
+
+@pytest.fixture
+def dab(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Said]:
+    """Run a command line in an empty folder: ``dab("run --method dann")``."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(line: str, **environment: str) -> Said:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as caught:
+            main(shlex.split(line))
+        return Said(caught.value.code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def broken(own_methods: None) -> None:
+    @register("broken")
+    class Broken(Method):
+        def losses(self, source: Outputs, labels: Tensor, target: Outputs, batch: Batch) -> dict[str, Tensor]:
+            raise RuntimeError("out of luck [really]")
+
+
+@pytest.mark.parametrize(
+    ("line", "error", "hint"),
+    [
+        ("run --methood dann", "No such option: --methood", "run --help' lists"),
+        ("bogus", "No such command 'bogus'", "--help' lists"),
+        ("run --seed x", "Invalid value for '--seed'", "--help"),
+        ("run --seeds 0", "Invalid value for '--seeds'", "--help"),
+        ("show method", "Missing argument", "--help"),
+        ("run", "nothing to run: --suite is missing", "such as: dabench run"),
+        ("run -m gdsa -s minidigits", "unknown method 'gdsa'", "did you mean 'gsda'?"),
+        ("run -m dann -s minidigits -t D2X", "'D2X' is no task of suite 'minidigits'", "D->M, D->S"),
+        ("run -m dann -s minidigits --set optimiser.lrr=1", "unknown key 'optimiser.lrr'", "'optimiser.lr'?"),
+        (
+            "run -m dann -s minidigits --set image.scale=[0.5,0.2]",
+            "image.scale (0.5, 0.2) is no range",
+            "show",
+        ),
+        ("run -m dann -s minidigits --set steps", "--set steps: expected key=value", "such as --set"),
+        (
+            "run -m dann -s minidigits --seeds 2 --seed 3",
+            "--seeds and --seed exclude",
+            "--seeds 5 means 0 to 4",
+        ),
+        ("run -m dann -s minidigits --device tpu", "unknown device 'tpu'", "auto, cpu, cuda"),
+        (
+            "run -m dann -s minidigits --device cuda:99",
+            "device cuda:99 is not on this machine",
+            "--device cpu",
+        ),
+        ("run -m dann -s minidigits --weights no.pth", "weights file no.pth does not exist", "--weights"),
+        ("run missing.yaml", "sweep file missing.yaml does not exist", "demo, full-table"),
+        ("list things", "unknown list 'things'", "available: backbones"),
+        ("show suite nowhere", "unknown suite 'nowhere'", "available:"),
+        ("new method gsda", "method 'gsda' exists", "choose another name"),
+    ],
+)
+def test_a_mistake_is_two_lines_and_exit_code_2(
+    dab: Callable[..., Said], line: str, error: str, hint: str
+) -> None:
+    said = dab(line, COLUMNS="40")
+    assert said.code == 2
+    first, *rest = said.err.splitlines()
+    assert first.startswith("error: ")
+    assert error in first
+    assert len(rest) == 1
+    assert hint in rest[0]
+    assert "Traceback" not in said.out + said.err
+
+
+def test_help_and_version(dab: Callable[..., Said]) -> None:
+    assert dab("--version").out.strip() == f"dabench {dabench.__version__}"
+    said = dab("run --help")
+    assert said.code == 0
+    for option in ("--method", "--suite", "--task", "--backbone", "--seeds", "--seed", "--weights", "--data",
+                   "--results", "--device", "--set", "--dry-run", "--force"):  # fmt: skip
+        assert option in said.out
+    assert {"run", "leaderboard", "list", "show", "data", "demo", "new"} <= set(dab("--help").out.split())
+    assert "Usage" in "".join(dab("")[1:])
+
+
+def test_a_suite_without_data_says_what_is_missing_and_how_to_get_it(dab: Callable[..., Said]) -> None:
+    said = dab("run --method gsda --suite office31 --dry-run --seeds 4")
+    assert said.code == 2
+    assert "24 runs" in said.out
+    rows = [re.split(r"\s*│\s*", line)[1:-1] for line in said.out.splitlines() if line.startswith("│")]
+    assert [row[1] for row in rows] == ["A->D", "A->W", "D->A", "D->W", "W->A", "W->D"]
+    assert {(row[0], row[2], row[3], row[-1]) for row in rows} == {
+        ("office31", "gsda", "0, 1, 2, 3", "images")
+    }
+    assert said.err.startswith("error: images for 24 runs are missing on this machine\n")
+    for domain in ("amazon", "dslr", "webcam"):
+        assert f"{domain} is not on this machine" in said.err
+    assert said.err.count("dabench data fetch office31 --data") == 1, "how to get it is said once"
+    assert dab("run --method gsda --suite office31").code == 2
+
+
+def test_from_a_plan_to_records_and_only_what_is_missing(dab: Callable[..., Said], tiny_suite: Path) -> None:
+    command = f"run -m source_only -m dann -s {tiny_suite} --task a2b --seeds 2 --results out"
+    planned = dab(f"{command} --dry-run")
+    assert planned.code == 0
+    assert "tiny: dann_mnist, 4 steps" in planned.out
+    assert not Path("out").exists()
+    first = dab(f"{command} --seed 0".replace("--seeds 2 ", ""))
+    assert first.code == 0
+    assert "[1/2] source_only tiny A->B seed 0" in first.out
+    assert "2 runs done, 0 failed; records in out" in first.out
+    assert "next: dabench leaderboard --results out" in first.out
+    rows = [
+        re.split(r"\s*│\s*", line)[1:-1]
+        for line in dab(f"{command} --dry-run").out.splitlines()
+        if "│" in line
+    ]
+    assert [row[3:] for row in rows] == [["0, 1", "1", "1", "", ""]] * 2
+    second = dab(command)
+    assert "2 of 4 runs are done already" in second.out
+    assert "[1/2] source_only tiny A->B seed 1" in second.out
+    assert "all 4 runs are done in out; --force runs them again" in dab(command).out
+    assert "[4/4]" in dab(f"{command} --force").out
+    assert len(RecordStore(Path("out")).read_all()[0]) == 4
+    assert dab("leaderboard --results out --out site").code == 0
+    assert Path("site/index.html").is_file()
+
+
+def test_failures_are_told_with_the_command_to_repeat(
+    dab: Callable[..., Said], tiny_suite: Path, broken: None
+) -> None:
+    said = dab(
+        f"run -m broken -m source_only -s {tiny_suite} -t A2B --seed 7 --results 'my out' --set steps=3",
+        COLUMNS="40",
+    )
+    assert said.code == 1
+    assert "1 runs done, 1 failed; records in my out" in said.out
+    assert "failed: broken tiny A->B seed 7: out of luck [really]" in said.out
+    (repeat,) = (line.partition("repeat: ")[2] for line in said.out.splitlines() if "repeat: " in line)
+    assert "--results 'my out'" in repeat
+    records, _ = RecordStore(Path("my out")).read_all()
+    failed = next(record for record in records if record.status == "failed")
+    assert repeat.startswith(failed.command)
+    program, *words = shlex.split(repeat)
+    assert program == "dabench"
+    again = dab(shlex.join(words))
+    assert again.code == 1, "a failed run is run again"
+    assert sorted(record.run_id for record in RecordStore(Path("my out")).read_all()[0]) == sorted(
+        record.run_id for record in records
+    )
+
+
+def test_the_command_of_a_real_record_repeats_the_run(dab: Callable[..., Said], tiny_suite: Path) -> None:
+    Path("my.yaml").write_text(
+        f"suites: ['{tiny_suite}']\nmethods: [gsda]\ntasks: [B2A]\nseeds: [4]\nweights: none\n"
+        "config: {steps: 3, optimiser: {lr: 1e-3}}\n"
+        "per_method: {gsda: {params: {levels: [global], synchronise: false}}}\n",
+        encoding="utf-8",
+    )
+    assert dab("run my.yaml --set image.mean=[0.5,0.4,0.3]").code == 0
+    (record,) = RecordStore(Path("results")).read_all()[0]
+    assert record.config["weights"] == "none"
+    assert "all 1 runs are done" in dab(shlex.join(shlex.split(record.command)[1:])).out
+    before = Path("results").rename("first")
+    assert dab(shlex.join(shlex.split(record.command)[1:])).code == 0
+    (again,) = RecordStore(Path("results")).read_all()[0]
+    assert (again.run_id, again.value, again.config) == (record.run_id, record.value, record.config)
+    assert again.predictions_sha256 == record.predictions_sha256
+    assert before.is_dir()
+
+
+def test_broken_and_changed_files_are_named(dab: Callable[..., Said], tiny_suite: Path) -> None:
+    command = f"run -m dann -s {tiny_suite} -t A2B --seeds 1"
+    dab(command)
+    (path,) = Path("results").rglob("*.json")
+    path.write_bytes(path.read_bytes()[:100])
+    said = dab(command, COLUMNS="40")
+    assert f"note: {path} cannot be read and is made again" in said.out
+    assert isinstance(RecordStore(Path("results")).read(path), Record)
+    record = json.loads(path.read_bytes())
+    record["method_info"]["source_sha256"] = "0" * 64
+    path.write_text(json.dumps(record), encoding="utf-8")
+    said = dab(command)
+    assert "note: the file of method dann has changed since this run" in said.out
+    assert "all 1 runs are done" in said.out
+
+
+def test_folders_that_cannot_be_written(dab: Callable[..., Said], tiny_suite: Path) -> None:
+    Path("file").write_bytes(b"")
+    for results in ("file", "file/inside"):
+        said = dab(f"run -m dann -s {tiny_suite} -t A2B --seeds 1 --results {results}")
+        assert said.code == 2
+        assert said.err.startswith(f"error: cannot write records into {results}: ")
+        assert "--results" in said.err.splitlines()[1]
+        assert "step" not in said.out, "nothing runs first"
+
+
+def test_a_disk_that_fills_up_on_the_way(
+    dab: Callable[..., Said], tiny_suite: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dab(f"run -m dann -s {tiny_suite} -t A2B --seeds 1")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    said = dab(f"run -m dann -s {tiny_suite} --seeds 1")
+    assert said.code == 2
+    assert "error: cannot write records into results: No space left on device" in said.err
+    assert "run the same command again" in said.err
+    records, problems = RecordStore(Path("results")).read_all()
+    assert (len(records), problems) == (1, [])
+    said = dab("leaderboard --out site")
+    assert (said.code, said.err.partition(" ")[0]) == (2, "error:"), "the page cannot be written either"
+
+
+def test_an_interrupt_before_the_first_run(dab: Callable[..., Said], monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dabench.commands.execute", interrupt)
+    said = dab("run -m dann -s minidigits")
+    assert said.code == 130
+    assert "interrupted: the same command goes on" in said.err
+
+
+def test_seeds_of_flags(tiny_suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    planned: list[list[int]] = []
+    monkeypatch.setattr(
+        "dabench.commands._print_plan",
+        lambda _, runs: planned.append(sorted({run.config.seed for run in runs})),
+    )
+    usual: dict[str, Any] = {"methods": ["dann"], "suites": [str(tiny_suite)], "dry_run": True}
+    for seeds in ({}, {"seeds": 5}, {"seed": [7]}, {"seed": [7, 3, 7]}):
+        assert execute(RunRequest(data=tmp_path, results=tmp_path, **usual, **seeds)) == 0
+    assert planned == [[0, 1, 2], [0, 1, 2, 3, 4], [7], [3, 7]]
+
+
+def test_list_and_show_through_the_command_line(dab: Callable[..., Said]) -> None:
+    for kind in ("methods", "suites", "backbones"):
+        said = dab(f"list {kind} --json --match resnet1*")
+        rows = json.loads(said.out)
+        assert said.code == 0
+        assert rows
+        assert all(row["name"] for row in rows)
+    assert {row["name"] for row in json.loads(dab("list methods --json").out)} == set(METHODS)
+    assert "method gsda on office31: GSDA paper" in dab("show method gsda --suite office31").out
+    assert "A->D, A->W" in dab("show suite office31").out
