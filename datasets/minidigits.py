@@ -41,7 +41,7 @@ class MiniDigitsOptions(BaseModel):
     side: int = Field(ge=8, le=256, description="of every image")
     margin: int = Field(ge=0, description="black border around the enlarged handwritten digit")
     held_out: float = Field(gt=0, lt=1, description="part of the handwritten digits that M takes, each class")
-    blend: float = Field(gt=0, le=1, description="M: strength of the digit in |photo - strength * digit|")
+    blend: float = Field(gt=0, le=1, description="M: strength of the photo in |strength * photo - digit|")
     patch: int = Field(
         ge=1, le=400, description="M: side of the square cut from a photo, then resized to side"
     )
@@ -49,9 +49,10 @@ class MiniDigitsOptions(BaseModel):
     shift: float = Field(ge=0, le=0.5, description="S: largest offset of the digit, as a part of side")
     angle: float = Field(ge=0, le=90, description="S: largest rotation either way, degrees")
     blur: tuple[float, float] = Field(description="S: radius of the Gaussian blur")
-    contrast: float = Field(
-        ge=0, le=0.45, description="S: least difference of digit and background, mean over channels in [0, 1]"
+    ink: tuple[float, float] = Field(
+        description="S: brightness of each channel of the digit's colour, in [0, 1]"
     )
+    paper: tuple[float, float] = Field(description="S: likewise of the background's")
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ def _draw_m(options: MiniDigitsOptions, rng: np.random.Generator) -> Drawn:
 
 def _draw_s(options: MiniDigitsOptions, rng: np.random.Generator) -> Drawn:
     files = font_files()
-    look = Look(options.height, options.shift, options.angle, options.blur, options.contrast)
+    look = Look(options.height, options.shift, options.angle, options.blur, options.ink, options.paper)
     labels = np.array([digit for digit, count in _quota(options) for _ in range(count)], dtype=np.int64)
     images, keys = [], []
     for number, digit in enumerate(labels):

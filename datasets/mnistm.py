@@ -19,18 +19,18 @@ GENERATOR_VERSION = 1  # part of the cache's key; raise it when the same input g
 def difference(
     patches: NDArray[np.uint8], digits: NDArray[np.uint8], strength: float = 1.0
 ) -> NDArray[np.uint8]:
-    """|patch - strength * digit| for each channel.
+    """|strength * patch - digit| for each channel.
 
     Args:
         patches: uint8 (N, H, W, 3).
         digits: uint8 (N, H, W), repeated over the channels.
-        strength: factor of the digit in [0, 1]; the paper's recipe is 1.
+        strength: factor of the photo in [0, 1]; the paper's recipe is 1.
 
     >>> difference(np.full((1, 1, 1, 3), 200, np.uint8), np.full((1, 1, 1), 255, np.uint8)).tolist()
     [[[[55, 55, 55]]]]
     """
-    weighted = digits if strength == 1.0 else np.rint(digits * strength)
-    return np.abs(patches.astype(np.int16) - weighted.astype(np.int16)[..., None]).astype(np.uint8)
+    weighted = patches if strength == 1.0 else np.rint(patches * strength)
+    return np.abs(weighted.astype(np.int16) - digits.astype(np.int16)[..., None]).astype(np.uint8)
 
 
 def blend(

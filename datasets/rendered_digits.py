@@ -37,14 +37,16 @@ class Look:
         shift: largest offset of the digit's centre in each direction, as a part of the side.
         angle: largest rotation either way, degrees.
         blur: least and largest radius of the Gaussian blur, pixels of the final image.
-        contrast: least difference of digit and background colour, mean over the channels, in [0, 1].
+        ink: range of each channel of the digit's colour, in [0, 1].
+        paper: range of each channel of the background's colour, in [0, 1].
     """
 
     height: tuple[float, float]
     shift: float
     angle: float
     blur: tuple[float, float]
-    contrast: float
+    ink: tuple[float, float]
+    paper: tuple[float, float]
 
 
 def font_files() -> dict[str, Path]:
@@ -76,14 +78,6 @@ def _glyph(font: Path, digit: int) -> Image.Image:
     return canvas
 
 
-def _colours(rng: np.random.Generator, contrast: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Colours of digit and background, (3,) in [0, 255], drawn until they differ enough."""
-    while True:
-        digit, background = rng.random((2, 3)) * 255
-        if np.abs(digit - background).mean() >= contrast * 255:
-            return digit, background
-
-
 def render(font: Path, digit: int, side: int, look: Look, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Draw one digit on a coloured background.
 
@@ -104,7 +98,8 @@ def render(font: Path, digit: int, side: int, look: Look, rng: np.random.Generat
     angle = rng.uniform(-look.angle, look.angle)
     right, down = rng.uniform(-look.shift, look.shift, size=2) * large
     radius = rng.uniform(*look.blur) * OVERSAMPLING
-    ink, paper = _colours(rng, look.contrast)
+    ink = 255 * rng.uniform(*look.ink, size=3)
+    paper = 255 * rng.uniform(*look.paper, size=3)
 
     mask = Image.new("L", (large, large), 0)
     mask.paste(

@@ -184,7 +184,7 @@ class GSDA(Method):
         "officehome": _recipe(alpha=0.02, beta=1.0, groups=13),
         "visda2017": _recipe(alpha=0.2, beta=10.0, groups=4),
         "digits": _recipe("our choice: as wide as the suite's domain classifier", local_hidden=[100]),
-        "minidigits": _recipe("our choice: as wide as the suite's domain classifier", local_hidden=[100]),
+        "minidigits": _recipe("our choice: as wide as the suite's domain classifier", local_hidden=[32]),
     }
     members: Tensor
 
