@@ -50,13 +50,15 @@ class PlannedRun:
 
 
 def run_identity(config: RunConfig, dataset: Mapping[str, Any], entry: MethodEntry) -> str:
-    """Hash of what determines a run's result: configuration, images and labels, declared method version.
+    """Hash of what determines a run's result: configuration, images, labels, class order, method's version.
 
     Not of where it ran: device index, folders and file names play no part.
     """
     content = {
         "config": config.model_dump(mode="json"),
         "dataset": {name: part["fingerprint"] for name, part in dataset.items()},
+        # Label i means the i-th class: another order permutes the classifier's initial weights.
+        "classes": {name: list(part["class_counts"]) for name, part in dataset.items()},
         "method_version": entry.cls.version,
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

@@ -46,7 +46,7 @@ class _Model(BaseModel):
 class DomainInfo(_Model):
     """One domain: its short name in tasks, its images, where they lie below the suite's folder."""
 
-    short: str = Field(min_length=1, description="name in tasks, such as A")
+    short: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="name in tasks, such as A")
     title: str = ""
     images: int | None = Field(
         None, ge=1, description="number of images; of the train part where there are parts"

@@ -30,7 +30,10 @@ def difference(
     [[[[55, 55, 55]]]]
     """
     weighted = patches if strength == 1.0 else np.rint(patches * strength)
-    return np.abs(weighted.astype(np.int16) - digits.astype(np.int16)[..., None]).astype(np.uint8)
+    blended: NDArray[np.uint8] = np.abs(
+        weighted.astype(np.int16) - digits.astype(np.int16)[..., None]
+    ).astype(np.uint8)
+    return blended
 
 
 def blend(

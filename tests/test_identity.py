@@ -21,7 +21,10 @@ from dabench.records import Failure, Record, RecordStore
 from dabench.resolve import settings_of
 
 MakePlan = Callable[..., list[PlannedRun]]
-DATASET = {name: {"fingerprint": f"of {name}", "images": 3} for name in ("source", "target", "target_test")}
+COUNTS = {"class_counts": {"bus": 1, "car": 2}}
+DATASET: dict[str, dict[str, Any]] = {
+    name: {"fingerprint": f"of {name}", "images": 3, **COUNTS} for name in ("source", "target", "target_test")
+}
 BASE: dict[str, Any] = {
     "suite": "tiny", "task": "A->B", "method": "gsda", "seed": 0, "precision": "float32", "threads": 2,
     "backbone_args": {"drop_rate": 0.1}, "loss_weights": {"entropy": 0.5},
@@ -76,8 +79,10 @@ def test_equal_configurations_and_no_others_are_equal(chosen: dict[str, None], r
 
 @pytest.mark.parametrize("part", ["source", "target", "target_test"])
 def test_images_and_labels_count_and_their_number_only_through_them(part: str) -> None:
-    other = {**DATASET, part: {"fingerprint": "of others", "images": 3}}
+    other = {**DATASET, part: {**DATASET[part], "fingerprint": "of others"}}
     assert identity(dataset=other) != identity()
+    reordered = {**DATASET, part: {**DATASET[part], "class_counts": {"car": 2, "bus": 1}}}
+    assert identity(dataset=reordered) != identity()
     assert identity(dataset={**DATASET, part: {**DATASET[part], "images": 4}}) == identity()
 
 

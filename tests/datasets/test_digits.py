@@ -147,9 +147,9 @@ def test_blend_is_the_difference_with_a_patch() -> None:
         assert np.array_equal(blended[row], np.abs(patch - small[row][:, :, None].astype(int)))
 
 
-def test_strength_weakens_the_digit() -> None:
-    patch, digit = np.full((1, 1, 1, 3), 200, np.uint8), np.full((1, 1, 1), 100, np.uint8)
-    assert difference(patch, digit, 0.5).tolist() == [[[[150, 150, 150]]]]
+def test_strength_weakens_the_photo() -> None:
+    patch, digit = np.full((1, 1, 1, 3), 200, np.uint8), np.full((1, 1, 1), 130, np.uint8)
+    assert difference(patch, digit, 0.5).tolist() == [[[[30, 30, 30]]]]
 
 
 def test_missing_parts_are_named(tmp_path: Path, manifest: Manifest) -> None:
