@@ -81,7 +81,10 @@ def run_one(
     device: torch.device,
     observe: Callable[[int, Mapping[str, float], Evaluation | None], None],
 ) -> Record:
-    """Run once and write the record: done, or failed with the reason."""
+    """Run once and write the record: done, or failed with the reason.
+
+    A failure does not replace the finished record of an earlier run of the same identity.
+    """
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     started = time.perf_counter()
     reset_peak_memory(device)
@@ -97,7 +100,9 @@ def run_one(
     except Exception as error:  # a run that fails is a result; the sweep goes on
         timing = Timing(started_at=started_at, total_seconds=time.perf_counter() - started)
         failed = Record(**base, status="failed", failure=_failure(error), timing=timing)
-        store.write(failed)
+        earlier = store.read(store.path(failed))
+        if not isinstance(earlier, Record) or earlier.status != "done":  # --force must not lose a result
+            store.write(failed)
         return failed
     steps = run.config.steps if training.method.trains_network else 0
     seen = steps * (run.config.batch.source + run.config.batch.target)

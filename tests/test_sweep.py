@@ -146,6 +146,25 @@ def test_a_failing_method_leaves_its_reason_and_the_sweep_goes_on(
     assert states == {"broken": "failed", "source_only": "done"}
 
 
+def test_a_forced_run_that_fails_keeps_the_earlier_result(
+    make_plan: MakePlan,
+    sweep: Callable[..., SweepResult],
+    broken: type[Method],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            broken,
+            "losses",
+            lambda self, source, labels, target, batch: {"classification": source.logits.sum()},
+        )
+        sweep(make_plan(methods=["broken"], tasks=["A2B"]))
+    (run,) = make_plan(methods=["broken"], tasks=["A2B"], force=True)
+    assert len(sweep([run]).failed) == 1
+    (again,) = make_plan(methods=["broken"], tasks=["A2B"])
+    assert again.state == "done"
+
+
 def test_fail_fast_stops_at_the_first_failure(
     make_plan: MakePlan, sweep: Callable[..., SweepResult], broken: type[Method]
 ) -> None:
