@@ -154,12 +154,12 @@ def test_values_of_the_paper(suite, alpha, beta, groups, classes, make_method):
     ) == (groups + classes)
 
 
-@pytest.mark.parametrize("suite", ["digits", "minidigits"])
-def test_local_discriminators_on_digits(suite, make_method):
+@pytest.mark.parametrize(("suite", "width"), [("digits", 100), ("minidigits", 32)])
+def test_local_discriminators_on_digits(suite, width, make_method):
     recipe = GSDA.recipes[suite]
     assert recipe["params.local_hidden"].source.startswith("our choice")
     method = make_method("gsda", local_hidden=recipe["params.local_hidden"].value)
-    assert [weight.shape[2] for weight in method.discriminators["class"].weights] == [100, 1]
+    assert [weight.shape[2] for weight in method.discriminators["class"].weights] == [width, 1]
 
 
 @pytest.mark.parametrize(
