@@ -20,7 +20,20 @@ from torch import Tensor, nn
 
 from dabench.errors import MissingDataError, UserError, unknown
 
-__all__ = ["Backbone", "DannMnist", "build_backbone", "check_backbone", "dann_mnist", "file_digest"]
+__all__ = [
+    "Backbone",
+    "DannMnist",
+    "SettledBackbone",
+    "build_backbone",
+    "check_backbone",
+    "dann_mnist",
+    "default_weights_here",
+    "file_digest",
+    "settle_backbone",
+]
+
+
+DANN_MEAN = DANN_STD = (0.5, 0.5, 0.5)
 
 
 class DannMnist(nn.Module):
@@ -38,8 +51,8 @@ class DannMnist(nn.Module):
         self.pretrained_cfg: dict[str, Any] = {
             "architecture": "dann_mnist",
             "input_size": (in_chans, 28, 28),
-            "mean": (0.5, 0.5, 0.5),
-            "std": (0.5, 0.5, 0.5),
+            "mean": DANN_MEAN,
+            "std": DANN_STD,
         }
         self.layers = nn.Sequential(
             nn.Conv2d(in_chans, 32, 5),
@@ -85,6 +98,28 @@ def check_backbone(name: str) -> None:
         tags = [full.partition(".")[2] for full in timm.list_pretrained(f"{architecture}.*")]
         if tag not in tags:
             raise unknown(f"weights tag of backbone {architecture}", tag, tags, where="timm")
+
+
+@dataclass(frozen=True)
+class SettledBackbone:
+    """What timm decides today: the full name, and mean and deviation of the channels where it states them."""
+
+    name: str
+    mean: tuple[float, float, float] | None
+    std: tuple[float, float, float] | None
+
+
+def settle_backbone(name: str, weights: str) -> SettledBackbone:
+    """Add the tag that timm takes by default, and its normalisation: another timm may decide otherwise."""
+    if name == "dann_mnist":
+        return SettledBackbone(name, DANN_MEAN, DANN_STD)
+    config = timm.get_pretrained_cfg(name)
+    if config is None:
+        return SettledBackbone(name, None, None)
+    full = f"{name}.{config.tag}" if weights == "default" and "." not in name and config.tag else name
+    red, green, blue = config.mean
+    deviations = config.std
+    return SettledBackbone(full, (red, green, blue), (deviations[0], deviations[1], deviations[2]))
 
 
 def file_digest(path: Path) -> str:
@@ -137,8 +172,7 @@ def _with_default_weights(name: str, options: Mapping[str, Any]) -> nn.Module:
         "give a local file with --weights FILE (.safetensors or a PyTorch state dict in timm's key names), "
         "or train from random weights with --weights none"
     )
-    config = timm.get_pretrained_cfg(name)
-    known = {**(vars(config) if config else {}), **options.get("pretrained_cfg_overlay", {})}
+    known = _pretrained(name, options)
     if not any(known.get(key) for key in ("url", "file", "hf_hub_id", "state_dict")):
         raise MissingDataError(f"timm has no pretrained weights for backbone {name}", help_)
     try:
@@ -153,29 +187,46 @@ def _with_default_weights(name: str, options: Mapping[str, Any]) -> nn.Module:
         ) from error
 
 
+def default_weights_here(name: str, args: Mapping[str, Any]) -> bool:
+    """Whether timm's own weights of a backbone are on this machine; asks no network."""
+    return _downloaded(_pretrained(name, args)) is not None
+
+
+def _pretrained(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """What timm knows of a backbone's weights."""
+    config = timm.get_pretrained_cfg(name)
+    return {**(vars(config) if config else {}), **options.get("pretrained_cfg_overlay", {})}
+
+
+def _downloaded(config: Mapping[str, Any]) -> str | None:
+    """Where the weights lie: a path, "" where timm finds them by itself, None where they are not here."""
+    hub, address = config.get("hf_hub_id"), config.get("url")
+    if config.get("file") or config.get("state_dict"):
+        return ""
+    if not hub:
+        file = os.path.basename(urllib.parse.urlparse(str(address)).path)
+        return "" if Path(torch.hub.get_dir(), "checkpoints", file).is_file() else None
+    repository, _, revision = str(hub).partition("@")
+    own = config.get("hf_hub_filename")
+    for file in [own] if own else ["model.safetensors", "pytorch_model.bin"]:
+        found = huggingface_hub.try_to_load_from_cache(repository, file, revision=revision or None)
+        if isinstance(found, str):
+            return found
+    return None
+
+
 def _from_cache(config: Mapping[str, Any], options: Mapping[str, Any]) -> Mapping[str, Any]:
     """Point timm at the downloaded file where there is one; else make sure that its address answers.
 
     Left alone, the hub's client asks the network even for files that it has, and tries for most of a minute
     where there is none.
     """
-    hub, address = config.get("hf_hub_id"), config.get("url")
-    if config.get("file") or config.get("state_dict"):
+    found = _downloaded(config)
+    if found is None:
+        _reach(huggingface_hub.constants.ENDPOINT if config.get("hf_hub_id") else str(config.get("url")))
+    if not found:
         return options
-    if not hub:
-        name = os.path.basename(urllib.parse.urlparse(str(address)).path)
-        if not Path(torch.hub.get_dir(), "checkpoints", name).is_file():
-            _reach(str(address))
-        return options
-    repository, _, revision = str(hub).partition("@")
-    own = config.get("hf_hub_filename")
-    for file in [own] if own else ["model.safetensors", "pytorch_model.bin"]:
-        found = huggingface_hub.try_to_load_from_cache(repository, file, revision=revision or None)
-        if isinstance(found, str):
-            overlay = {**options.get("pretrained_cfg_overlay", {}), "file": found}
-            return {**options, "pretrained_cfg_overlay": overlay}
-    _reach(huggingface_hub.constants.ENDPOINT)
-    return options
+    return {**options, "pretrained_cfg_overlay": {**options.get("pretrained_cfg_overlay", {}), "file": found}}
 
 
 def _reach(address: str) -> None:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dabench.backbones import default_weights_here
 from dabench.display import SweepDisplay
 from dabench.errors import MissingDataError, UserError
 from dabench.hardware import resolve_device
@@ -64,6 +65,8 @@ def execute(request: RunRequest) -> int:
     runs = plan(sweep, file, flags, domains, store, device, request.force)
     if request.dry_run:
         _print_plan(console, runs)
+        for line in _absent_weights(runs):
+            _say(console, line)
     for note in dict.fromkeys(run.note for run in runs if run.state in ("done", "to do") and run.note):
         console.print(Text.assemble(("note:", "yellow"), " ", note), soft_wrap=True)
     blocked = [run for run in runs if run.state == "blocked"]
@@ -72,7 +75,7 @@ def execute(request: RunRequest) -> int:
         return 2
     todo = [run for run in runs if run.state != "done"]
     if request.dry_run:
-        check_weights(todo)
+        check_weights([run for run in todo if run.weights != "default"])
         return 0
     if not todo:
         _say(console, f"all {len(runs)} runs are done in {request.results}; --force runs them again")
@@ -138,6 +141,20 @@ def _print_plan(console: Console, runs: list[PlannedRun]) -> None:
         names = key if several else key[:3]
         table.add_row(*names, seeds, *counts, "images" if states["blocked"] else "")
     console.print(table)
+
+
+def _absent_weights(runs: list[PlannedRun]) -> list[str]:
+    """Which backbones' own weights a run would have to download."""
+    names = {
+        run.config.backbone
+        for run in runs
+        if run.weights == "default"
+        and not default_weights_here(run.config.backbone, run.config.backbone_args)
+    }
+    return [
+        f"weights of {name} are not on this machine: a run downloads them; --weights FILE takes a local file"
+        for name in sorted(names)
+    ]
 
 
 def _report_missing(blocked: list[PlannedRun]) -> None:

@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 DANN = "Ganin & Lempitsky, ICML 2015 (DANN)"
-FIELD = "the field's common recipe (CDAN's and TLLib's public scripts)"
+FIELD = "the field's common recipe, as in TLLib's public scripts for DANN and CDAN"
 OURS = "our choice"
 
 

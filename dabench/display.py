@@ -87,7 +87,7 @@ class SweepDisplay:
                 self._progress.update(self._run, completed=step)
                 if note:
                     self._progress.update(self._run, note=note)
-        elif note:
+        elif note and evaluation is not None:
             self._console.print(f"    step {step}: {note}", highlight=False, markup=False)
 
     def end(self, run: PlannedRun, record: Record) -> None:

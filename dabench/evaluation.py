@@ -19,7 +19,12 @@ __all__ = ["Evaluator", "FeatureReader"]
 
 
 def _all_outputs(
-    network: Any, method: Method, images: NDArray[np.uint8], augmentation: Augmentation, batch: int
+    network: Any,
+    method: Method,
+    images: NDArray[np.uint8],
+    augmentation: Augmentation,
+    batch: int,
+    predict: bool = True,
 ) -> Outputs:
     """Outputs of every image in evaluation mode; each module's own mode is put back afterwards."""
     modes = [(module, module.training) for whole in (network, method) for module in whole.modules()]
@@ -28,7 +33,8 @@ def _all_outputs(
     parts: list[Outputs] = []
     with torch.inference_mode():
         for start in range(0, len(images), batch):
-            parts.append(method.predict(network, augmentation.test(images[start : start + batch])))
+            batch_images = augmentation.test(images[start : start + batch])
+            parts.append(method.predict(network, batch_images) if predict else network(batch_images))
     for module, mode in modes:  # not train(mode), which would wake the parts that a method keeps frozen
         module.training = mode
     columns = zip(*((part.pooled, part.features, part.logits) for part in parts), strict=True)
@@ -73,7 +79,9 @@ class FeatureReader:
         return FeatureTable(self._read(self._target))
 
     def _read(self, images: NDArray[np.uint8]) -> Outputs:
-        outputs = _all_outputs(self._network, self._method, images, self._augmentation, self._batch)
+        # A method that trains no network cannot predict before it has read its features.
+        predict = self._method.trains_network
+        outputs = _all_outputs(self._network, self._method, images, self._augmentation, self._batch, predict)
         # Tensors made in inference mode cannot take part in a method's own gradients; copies can.
         return Outputs(outputs.pooled.clone(), outputs.features.clone(), outputs.logits.clone())
 

@@ -14,6 +14,7 @@ from PIL import Image
 
 from dabench.cache import cache_folder
 from dabench.errors import UserError
+from dabench.hardware import processors
 from dabench.suite import DomainData
 
 __all__ = ["decoded_images", "resize_square"]
@@ -87,7 +88,7 @@ def _build(path: Path, data: DomainData, side: int, shape: tuple[int, ...], adva
     chunks = [range(start, min(start + 64, len(data))) for start in range(0, len(data), 64)]
     done = 0
     # Pillow decodes and resizes outside the interpreter lock, so threads use all processors.
-    with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(max_workers=processors()) as pool:
         for count in pool.map(work, chunks):
             done += count
             if advance is not None:

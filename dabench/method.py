@@ -122,10 +122,14 @@ class Network(Protocol):
 
 @dataclass(frozen=True)
 class SourceBatch:
-    """Labelled source images: images (B_s, 3, H, W), normalised; labels (B_s,) in [0, r)."""
+    """Labelled source images: images (B_s, 3, H, W), normalised; labels (B_s,) in [0, r).
+
+    Positions (B_s,) number the source images as the rows of ``Features.source()`` do.
+    """
 
     images: Tensor
     labels: Tensor
+    positions: Tensor
 
 
 @dataclass(frozen=True)
@@ -229,6 +233,14 @@ class Method(nn.Module):
         super().__init__()
         self.spec = spec
         self.config = config
+
+    @classmethod
+    def check(cls, config: Any, classes: int) -> None:
+        """Refuse, before any run, a configuration that cannot work with so many classes.
+
+        Raises:
+            UserError: naming the key, its value and what was expected.
+        """
 
     def setup(self, network: Network) -> None:
         """Look at the freshly built network once, before the first step (to copy a teacher, say)."""

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import torch
 
-from dabench.backbones import build_backbone, check_backbone, file_digest
+from dabench.backbones import build_backbone, check_backbone, file_digest, settle_backbone
 from dabench.config import RunConfig
 from dabench.discovery import discover_methods, discover_suites
 from dabench.errors import MissingDataError, UserError, did_you_mean
@@ -49,7 +49,9 @@ class PlannedRun:
         return f"{self.config.method} {self.suite.name} {self.task.name} seed {self.config.seed}"
 
 
-def run_identity(config: RunConfig, dataset: Mapping[str, Any], entry: MethodEntry) -> str:
+def run_identity(
+    config: RunConfig, dataset: Mapping[str, Any], entry: MethodEntry, metric: str = "accuracy"
+) -> str:
     """Hash of what determines a run's result: configuration, images, labels, class order, method's version.
 
     Not of where it ran: device index, folders and file names play no part.
@@ -60,6 +62,7 @@ def run_identity(config: RunConfig, dataset: Mapping[str, Any], entry: MethodEnt
         # Label i means the i-th class: another order permutes the classifier's initial weights.
         "classes": {name: list(part["class_counts"]) for name, part in dataset.items()},
         "method_version": entry.cls.version,
+        "metric": metric,
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -97,6 +100,10 @@ def plan(
             f"nothing to run: {lacking} is missing", "such as: dabench run --method dann --suite minidigits"
         )
     _check_scopes(sweep, suites, entries)
+    if sweep.backbones and any(path.rpartition(".")[2] == "backbone" for path, _ in flags):
+        raise UserError(
+            "--set backbone does not go with a list of backbones", "use --backbone, which replaces the list"
+        )
     scoped = _scoped(flags, suites, entries)
     weights, identity = _weights(sweep)
     tasks = _tasks(sweep, suites)
@@ -232,17 +239,26 @@ def _layers(
 def _settle(resolved: Resolved, device: torch.device) -> Resolved:
     """Fix what the machine decides, before the identity is hashed, and say so."""
     config, provenance = resolved.config, dict(resolved.provenance)
+    check_backbone(config.backbone)
+    settled = settle_backbone(config.backbone, config.weights)
+    if settled.name != config.backbone:
+        provenance["backbone"] += "; the tag is timm's default"
+    colours = {"mean": config.image.mean or settled.mean, "std": config.image.std or settled.std}
     precision = resolve_precision(config.precision, device, config.backbone)
     if config.precision == "auto":
         provenance["precision"] += f"; auto on {device.type}"
     if config.threads is None:
         provenance["threads"] += "; null: the processors of this machine"
-    update = {"precision": precision, "threads": config.threads or processors()}
+    update = {
+        "backbone": settled.name,
+        "image": config.image.model_copy(update=colours),
+        "precision": precision,
+        "threads": config.threads or processors(),
+    }
     return Resolved(config.model_copy(update=update), provenance)
 
 
 def _check_combination(config: RunConfig, suite: Suite, weights: str | Path | None) -> None:
-    check_backbone(config.backbone)
     if weights is None and config.weights.startswith("sha256:"):
         raise UserError(
             f"the recipe of {config.method} on {suite.name} asks for a weights file with {config.weights}",
@@ -283,7 +299,9 @@ def _with_state(run: PlannedRun, domains: OpenDomains, store: RecordStore, force
         dataset = domains.describe(run.suite, run.task, run.config.protocol)
     except MissingDataError as error:
         return replace(run, state="blocked", note=str(error), missing=error)
-    run_id = run_identity(run.config, dataset, run.entry)
+    classes = len(dataset["source"]["class_counts"])
+    run.entry.cls.check(run.entry.config(run.config.params), classes)
+    run_id = run_identity(run.config, dataset, run.entry, run.suite.manifest.metric)
     path = store.place(run.suite.name, run.task.name, run.config.method, run.config.seed, run_id)
     run = replace(run, run_id=run_id, dataset=dataset, path=path)
     if force or not path.exists():

@@ -108,6 +108,9 @@ class Record(_Model):
     config: dict[str, Any]
     provenance: dict[str, str] = Field({}, description="configuration path to where its value came from")
     method_info: dict[str, Any] = Field({}, description="version, source_sha256, title, paper")
+    suite_info: dict[str, Any] = Field(
+        {}, description="title, tasks and classes, for pages that lack the manifest"
+    )
     dataset: dict[str, Any] = Field(
         {}, description="fingerprints, image and class counts of source and target"
     )

@@ -108,6 +108,12 @@ class Manifest(_Model):
             raise ValueError(f"two domains share a short name: {shorts}")
         if len(set(self.classes)) != len(self.classes):
             raise ValueError("a class is listed twice")
+        for other, name in self.class_aliases.items():
+            if self.classes and name not in self.classes:
+                raise ValueError(f"class_aliases.{other}: '{name}' is none of the classes")
+        for address in self.sources:
+            if set(address.holds) - set(self.domains):
+                raise ValueError(f"sources: {address.archive} holds unknown domains {list(address.holds)}")
         for name, domain in self.domains.items():
             if domain.class_counts is not None:
                 if self.classes and set(domain.class_counts) != set(self.classes):

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import torch
 
+from dabench.cache import cache_folder
 from dabench.environment import code_version, environment
 from dabench.evaluation import Evaluator
 from dabench.hardware import peak_memory_bytes, reset_peak_memory
@@ -151,6 +152,11 @@ def _base(run: PlannedRun, device: torch.device) -> dict[str, Any]:
             "version": cls.version,
             "source_sha256": run.entry.source_sha256,
         },
+        "suite_info": {
+            "title": run.suite.manifest.title,
+            "tasks": [task.name for task in run.suite.tasks()],
+            "classes": list((run.dataset or {}).get("target_test", {}).get("class_counts", {})),
+        },
         "dataset": dict(run.dataset or {}),
         "environment": environment(device),
         "code": code_version(),
@@ -166,7 +172,13 @@ def _failure(error: Exception) -> Failure:
         kind = "OutOfMemory"
         message += " (smaller batch.source and batch.target, image.size or precision=bfloat16 need less)"
     text = "".join(traceback.format_exception(error))
+    return Failure(kind=kind, message=_without_folders(message), traceback=_without_folders(text)[-4000:])
+
+
+def _without_folders(text: str) -> str:
+    """Records get published: cut this machine's folders off the paths in a text."""
     root = str(Path(__file__).resolve().parents[1])  # an editable installation is not on sys.path
-    for folder in sorted({root, *filter(None, sys.path)}, key=len, reverse=True):
+    folders = {root, str(Path.cwd()), str(cache_folder()), *filter(None, sys.path)}
+    for folder in sorted(folders, key=len, reverse=True):
         text = text.replace(f"{folder}/", "")
-    return Failure(kind=kind, message=message, traceback=text[-4000:])
+    return text

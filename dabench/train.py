@@ -26,6 +26,9 @@ from dabench.streams import Streams
 __all__ = ["Diverged", "Observer", "Training", "TrainingData"]
 
 
+REPORT_STEPS = 100  # reading the losses waits for the device, so it is done seldom
+
+
 class Diverged(RuntimeError):
     """A loss or a prediction is no longer a finite number."""
 
@@ -73,14 +76,19 @@ class _Stepper:
             self._sums[name] = self._sums[name] + value if name in self._sums else value
             self._counts[name] = self._counts.get(name, 0) + 1
 
-    def mean_losses(self) -> dict[str, float]:
-        """Read and reset the mean losses; a loss that is no number ends the run."""
+    def running_means(self) -> dict[str, float]:
+        """Mean losses since the last evaluation; a loss that is no number ends the run."""
         means = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
-        self._sums.clear()
-        self._counts.clear()
         for name, value in means.items():
             if not math.isfinite(value):
                 raise Diverged(f"loss '{name}' is {value}: the run diverged; a smaller optimiser.lr may help")
+        return means
+
+    def mean_losses(self) -> dict[str, float]:
+        """Read the mean losses and begin anew."""
+        means = self.running_means()
+        self._sums.clear()
+        self._counts.clear()
         return means
 
 
@@ -188,7 +196,7 @@ class Training:
                 evaluating += time.perf_counter() - pause
                 observe(done, losses, result)
             else:
-                observe(done, {}, None)
+                observe(done, stepper.running_means() if done % REPORT_STEPS == 0 else {}, None)
 
     def _fit_features(self, evaluator: Evaluator, observe: Observer) -> None:
         """A method that trains no network looks at the features once and is measured once."""
@@ -271,8 +279,9 @@ class Training:
             self.augmentation.train(target_images, self.streams.generator("augment", "target", view, step))
             for view in range(self.method.target_views)
         )
+        rows = torch.from_numpy(source).to(self.device)
         return Batch(
-            SourceBatch(source_images, self._source_labels[torch.from_numpy(source).to(self.device)]),
+            SourceBatch(source_images, self._source_labels[rows], rows),
             TargetBatch(views, torch.from_numpy(target).to(self.device)),
             step,
             progress,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dabench.errors import UserError
+from dabench.terminal import standard_console
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -137,7 +138,6 @@ def _how_to_get(suite: "Suite", data: Path) -> str:
 
 
 def _print_status(rows: list[dict[str, object]]) -> None:
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Column, Table
 
@@ -154,7 +154,7 @@ def _print_status(rows: list[dict[str, object]]) -> None:
         if row["how_to_get"]:
             hints[name] = str(row["how_to_get"])
         last = name
-    console = Console()
+    console = standard_console()
     console.print(table)
     for name, hint in hints.items():
         console.print(f"[bold]{escape(name)}[/]: {escape(hint)}", highlight=False, soft_wrap=True)

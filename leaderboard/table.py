@@ -121,7 +121,20 @@ def aggregate(runs: Iterable[Run], suites: Mapping[str, SuiteInfo]) -> tuple[Tab
     for run in runs:
         record = run.record
         split[record.suite, record.backbone, record.protocol, record.metric].append(run)
-    return tuple(_table(key, split[key], suites.get(key[0])) for key in sorted(split))
+    return tuple(_table(key, split[key], suites.get(key[0]) or _told(split[key])) for key in sorted(split))
+
+
+def _told(runs: Sequence[Run]) -> SuiteInfo | None:
+    """What the newest record tells of a suite of somebody's own, if anything: all its tasks, run or not."""
+    infos = [
+        run.record.suite_info
+        for run in sorted(runs, key=lambda run: run.started)
+        if run.record.suite_info.get("tasks")
+    ]
+    if not infos:
+        return None
+    texts = {key: tuple(map(str, infos[-1].get(key, ()))) for key in ("tasks", "classes")}
+    return SuiteInfo(str(infos[-1].get("title", "")) or runs[0].record.suite, **texts)
 
 
 def _table(key: tuple[str, str, str, str], runs: Sequence[Run], info: SuiteInfo | None) -> Table:

@@ -35,6 +35,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dabench.config import OURS, setting
+from dabench.errors import UserError
 from dabench.layers import StackedMLP, add_gradient, domain_labels, entropy, scale_gradient
 from dabench.method import Batch, Features, Method, MethodConfig, Outputs, Selection, Spec, register
 from dabench.recipe import Recipe, Sourced
@@ -51,6 +52,7 @@ __all__ = [
 ]
 
 PAPER = "GSDA paper, section 3.1"
+ELSEWHERE = "our choice: the paper's value for Office-31 (section 3.1)"
 Level = Literal["global", "group", "class"]
 
 
@@ -61,8 +63,8 @@ class GSDAConfig(MethodConfig):
         ("global", "group", "class"), "GSDA paper, table 1", "levels of alignment", min_length=1
     )
     synchronise: bool = setting(True, "GSDA paper, table 1", "gradient synchronisation; needs all levels")
-    alpha: float = setting(0.02, PAPER, "factor of the target's entropy, equation 5", ge=0)
-    beta: float = setting(1.0, PAPER, "factor of the synchronisation loss, equation 13", ge=0)
+    alpha: float = setting(0.02, ELSEWHERE, "factor of the target's entropy, equation 5", ge=0)
+    beta: float = setting(1.0, ELSEWHERE, "factor of the synchronisation loss, equation 13", ge=0)
     groups: int | None = setting(
         None,
         OURS,
@@ -187,6 +189,15 @@ class GSDA(Method):
         "minidigits": _recipe("our choice: as wide as the suite's domain classifier", local_hidden=[32]),
     }
     members: Tensor
+
+    @classmethod
+    def check(cls, config: GSDAConfig, classes: int) -> None:
+        """Refuse more groups than classes."""
+        if config.groups is not None and config.groups > classes:
+            raise UserError(
+                f"params.groups={config.groups} with {classes} classes: a group has at least one class",
+                f"set it to 1 to {classes}, or to null for a fifth of the classes",
+            )
 
     def __init__(self, spec: Spec, config: GSDAConfig) -> None:
         super().__init__(spec, config)

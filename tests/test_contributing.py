@@ -39,7 +39,7 @@ def outputs(rows):
 source, target = outputs(spec.batch_source), outputs(spec.batch_target)
 labels = torch.randint(spec.classes, (spec.batch_source,), generator=generator)
 batch = Batch(
-    SourceBatch(torch.zeros(spec.batch_source, 3, 8, 8), labels),
+    SourceBatch(torch.zeros(spec.batch_source, 3, 8, 8), labels, torch.arange(spec.batch_source)),
     TargetBatch((torch.zeros(spec.batch_target, 3, 8, 8),), torch.arange(spec.batch_target)),
     step=0, progress=0.5, reversal=0.5,
 )

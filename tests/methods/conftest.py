@@ -78,7 +78,7 @@ def make_batch() -> Callable[..., Batch]:
         labels = torch.randint(CLASSES, (source,), generator=generator)
         images = torch.randn(source + target, 3, 2, 2, generator=generator, dtype=dtype)
         return Batch(
-            SourceBatch(images[:source], labels),
+            SourceBatch(images[:source], labels, torch.arange(source)),
             TargetBatch((images[source:],), torch.arange(target)),
             step=3,
             progress=0.3,
