@@ -52,7 +52,7 @@ def fetch(
             done.append(_get(suite, root, address, report, pause_seconds))
         except UserError as error:
             reasons.append(f"{address.archive}: {error} {error.hint}".strip())
-    _require_all(suite, root, reasons)
+    _require_all(suite, root, reasons, done)
     return done or [f"{suite.name}: everything is here already"]
 
 
@@ -71,10 +71,10 @@ def install(suite: Suite, root: Path, archive: Path, report: Report) -> str:
     return _move_in(suite, root, archive, ".", report)
 
 
-def _require_all(suite: Suite, root: Path, reasons: Sequence[str]) -> None:
+def _require_all(suite: Suite, root: Path, reasons: Sequence[str], done: Sequence[str]) -> None:
     missing = _missing(suite, root)
     if missing:
-        why = "; ".join(reasons) or "the manifest has no address"
+        why = "; ".join([*done, *reasons]) or "the manifest has no address"
         raise MissingDataError(
             f"{suite.name}: {', '.join(sorted(missing))} still missing. {why}", by_hand(suite.manifest, root)
         )
@@ -107,8 +107,10 @@ def _from_torchvision(suite: Suite, root: Path) -> str:
 
     with _temporary(suite, root) as folder:
         try:
-            MNIST(str(folder), download=True)
-            for train in (True, False):
+            missing = _missing(suite, root)
+            if "MNIST" in missing:
+                MNIST(str(folder), download=True)
+            for train in (True, False) if "USPS" in missing else ():
                 USPS(str(folder), train=train, download=True)
         except (OSError, RuntimeError) as error:
             raise UserError(f"torchvision could not download MNIST and USPS: {error}") from error
