@@ -74,7 +74,8 @@ def install(suite: Suite, root: Path, archive: Path, report: Report) -> str:
 def _require_all(suite: Suite, root: Path, reasons: Sequence[str], done: Sequence[str]) -> None:
     missing = _missing(suite, root)
     if missing:
-        why = "; ".join([*done, *reasons]) or "the manifest has no address"
+        why = "; ".join(reasons) or "the manifest has no address for it"
+        why += f". Done: {'; '.join(done)}" if done else ""
         raise MissingDataError(
             f"{suite.name}: {', '.join(sorted(missing))} still missing. {why}", by_hand(suite.manifest, root)
         )

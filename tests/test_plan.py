@@ -49,9 +49,24 @@ def test_tasks_of_several_suites(make_plan: MakePlan, tiny_suite: Path) -> None:
 
 
 def test_backbones_of_a_sweep_go_over_everything(make_plan: MakePlan) -> None:
-    runs = make_plan(["backbone=resnet10t"], backbones=["dann_mnist", "resnet18"], tasks=["A2B"])
+    runs = make_plan(backbones=["dann_mnist", "resnet18"], tasks=["A2B"])
     assert [run.config.backbone for run in runs] == ["dann_mnist", "resnet18"]
     assert make_plan(["backbone=resnet10t"])[0].config.backbone == "resnet10t"
+    said = failure(make_plan, backbones=["dann_mnist"], assignments=["backbone=resnet10t"])
+    assert "--set backbone does not go with a list of backbones" in said
+
+
+def test_default_weights_are_named_by_their_tag(make_plan: MakePlan) -> None:
+    (run,) = make_plan(["backbone=resnet50"], tasks=["A2B"], weights="default")
+    assert run.config.backbone.startswith("resnet50.")
+    assert run.config.image.mean is not None
+    (run,) = make_plan(["backbone=resnet50"], tasks=["A2B"], weights="none")
+    assert run.config.backbone == "resnet50"
+
+
+def test_more_groups_than_classes_are_refused(make_plan: MakePlan) -> None:
+    said = failure(make_plan, methods=["gsda"], assignments=["params.groups=50"])
+    assert "params.groups=50 with 3 classes" in said
 
 
 def test_scopes_of_flags(make_plan: MakePlan, tiny_suite: Path) -> None:

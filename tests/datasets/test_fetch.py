@@ -91,6 +91,7 @@ def test_dead_address_says_what_to_do_by_hand(
     ) as caught:
         fetch(suite, root, quiet, addresses(served), pause_seconds=0.0)
     assert f"{root}/visda2017/train/aeroplane/" in caught.value.hint
+    assert "Done: validation.tar: unpacked to" in str(caught.value), "what came is not kept quiet"
 
 
 def test_forms_are_not_tried(tmp_path: Path, shipped: Shipped) -> None:

@@ -172,6 +172,19 @@ def test_tasks_follow_the_manifest_and_unknown_ones_are_sorted(
     assert not unknown.suite_known
 
 
+def test_a_suite_of_ones_own_tells_all_its_tasks(
+    record: Callable[..., Record], runs_of: Callable[[list[Record]], list[Run]]
+) -> None:
+    told = {"title": "Mine", "tasks": ["P->Q", "Q->P"], "classes": ["bus", "car"]}
+    records = [
+        record(suite="mine", task="P->Q", seed=seed).model_copy(update={"suite_info": told})
+        for seed in range(3)
+    ]
+    (table,) = aggregate(runs_of(records), {})
+    assert table.tasks == ("P->Q", "Q->P")
+    assert table.rows[0].average is None, "one of two tasks has no average"
+
+
 def test_oracle_stands_apart(record: Make, only_table: Callable[..., Table]) -> None:
     records = [record("dann", task, seed, 0.5) for task in ("A->B", "B->A") for seed in range(3)]
     row = only_table(records).rows[0]
