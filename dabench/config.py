@@ -117,6 +117,19 @@ class ImageConfig(Frozen):
     )
     ratio: tuple[float, float] = setting((3 / 4, 4 / 3), FIELD, "aspect ratio of a random resized crop")
     flip: bool = setting(True, FIELD, "random horizontal flip in training")
+    color_jitter: tuple[float, float, float, float] | None = setting(
+        None,
+        FIELD,
+        "strength of random brightness, contrast, saturation and hue in training, as torchvision's; null: none",
+    )
+    storage: Literal["auto", "raw", "packed"] = setting(
+        "auto",
+        OURS,
+        "decoded images in the cache: raw arrays, or packed as JPEG of quality 95; auto follows raw_budget_gb",
+    )
+    raw_budget_gb: float | None = setting(
+        8.0, OURS, "storage auto packs a task's images when they need more than this as raw arrays", gt=0
+    )
     mean: tuple[float, float, float] | None = setting(
         None, "timm's data configuration of the backbone", "mean of each channel in [0, 1]; null takes timm's"
     )
@@ -134,6 +147,8 @@ class ImageConfig(Frozen):
             raise ValueError(f"image.scale {self.scale} is no range within (0, 1]")
         if not 0 < self.ratio[0] <= self.ratio[1]:
             raise ValueError(f"image.ratio {self.ratio} is no range above 0")
+        if self.color_jitter is not None and (min(self.color_jitter) < 0 or self.color_jitter[3] > 0.5):
+            raise ValueError(f"image.color_jitter {self.color_jitter}: strengths from 0, hue at most 0.5")
         return self
 
 
@@ -172,6 +187,13 @@ class RunConfig(Frozen):
     reversal: ReversalConfig = ReversalConfig()
     head: HeadConfig = HeadConfig()
     image: ImageConfig = ImageConfig()
+    frozen_backbone: bool = setting(
+        False,
+        OURS,
+        "train bottleneck, classifier and the method's own modules on features that the pretrained backbone "
+        "gives once for the test view of each image; a protocol of its own",
+    )
+    compile: bool = setting(False, OURS, "run the backbone through torch.compile")
     precision: Literal["auto", "float32", "bfloat16"] = setting(
         "auto", OURS, "of the network's passes; auto follows from device type, processor flags and backbone"
     )
