@@ -8,7 +8,9 @@ import contextlib
 import hashlib
 from collections.abc import Iterator
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 __all__ = ["Streams"]
 
@@ -31,6 +33,26 @@ class Streams:
     def generator(self, *name: str | int) -> torch.Generator:
         """Return a fresh generator (on the CPU) at the start of the stream."""
         return torch.Generator().manual_seed(self.number(*name))
+
+    def uniforms(self, rows: NDArray[np.int64], count: int, *name: str | int) -> NDArray[np.float64]:
+        """Draw ``count`` numbers for each row of a table: (len(rows), count), uniform in [0, 1).
+
+        A row's numbers depend on the run's seed, the name and the row alone: not on the other rows, their
+        order or their number. A larger count continues a smaller one. Equal rows are given equal numbers.
+
+        The generator is numpy's Philox, which is made for this: the stream is its key, the row a part of its
+        counter (Salmon et al., Parallel random numbers: as easy as 1, 2, 3, SC 2011).
+        """
+        bits = np.random.Philox(key=self.number(*name))
+        state = bits.state
+        counter = state["state"]["counter"]  # four words of 64 bits; the first counts a row's own numbers
+        raw = np.empty((len(rows), count), np.uint64)
+        for place, row in enumerate(rows.tolist()):
+            counter[1] = row
+            bits.state = state  # a fifth of the time of a new generator
+            raw[place] = bits.random_raw(count)
+        numbers: NDArray[np.float64] = (raw >> np.uint64(11)) * 2.0**-53  # the 53 bits of a double
+        return numbers
 
     @contextlib.contextmanager
     def seeded(self, *name: str | int) -> Iterator[None]:
