@@ -1,12 +1,12 @@
-"""Decode once: a domain's images as one memory-mapped array, shared by all runs and processes."""
+"""Decode once: a domain's images in one file of the cache folder, shared by all runs and processes."""
 
-import os
+import errno
 import shutil
-import tempfile
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +15,46 @@ from PIL import Image
 from dabench.cache import cache_folder
 from dabench.errors import UserError
 from dabench.hardware import processors
+from dabench.packed import PackedImages, encode_jpeg, write_packed
+from dabench.raw import RawImages, raw_bytes, write_raw
+from dabench.sealed import sealed_file
 from dabench.suite import DomainData
 
-__all__ = ["decoded_images", "resize_square"]
+__all__ = ["Images", "Storage", "decoded_images", "raw_bytes", "resize_square"]
 
 CACHE_VERSION = 1
+CHUNK = 16  # images that a thread makes at a time
+SAMPLE = (
+    64  # images after which a packed file's size is foretold; rows are sorted by digest, so any are typical
+)
 Advance = Callable[[int, int], None]
 """Called with (images done, images in all) while a cache is built."""
+Storage = Literal["raw", "packed"]
+"""``raw``: as they are. ``packed``: as JPEGs of quality 95, decoded each time they are taken."""
+
+Piece = TypeVar("Piece")
+
+
+class Images(Protocol):
+    """A domain's images in the cache. Any number of threads may take from it at once."""
+
+    @property
+    def side(self) -> int:
+        """Side S of every image, in pixels."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def take(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Copy images into an array of the caller's own, uint8 (B, S, S, 3), contiguous.
+
+        Args:
+            rows: (B,) in [0, len), in any order; a row may repeat.
+
+        Raises:
+            IndexError: a row outside of the range.
+        """
+        ...
 
 
 def resize_square(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
@@ -31,66 +64,99 @@ def resize_square(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR))
 
 
-def decoded_images(data: DomainData, side: int, advance: Advance | None = None) -> NDArray[np.uint8]:
-    """Return a domain's images, uint8 (n, side, side, 3), memory-mapped read-only, row by row as in ``data``.
+def decoded_images(
+    data: DomainData, side: int, storage: Storage = "raw", label: str = "", advance: Advance | None = None
+) -> Images:
+    """Return a domain's images, resized to (side, side, 3), row by row as in ``data``; decode them once.
 
-    The array lies in the cache folder, keyed by the images' content and the side; labels play no part.
-    It is built by threads into a temporary file that is moved in whole.
+    The file lies in the cache folder, keyed by the images' content, the side and the storage; labels play no
+    part. It is built by threads with a bounded number of images in memory, and moved in whole.
+
+    Args:
+        data: the domain.
+        side: of the square, in pixels.
+        storage: how they are kept.
+        label: "SUITE DOMAIN", by which ``dabench data`` lists and drops the file.
+        advance: told of the progress while the file is built.
 
     Raises:
         UserError: an image cannot be decoded, or the disk is too small.
     """
-    shape = (len(data), side, side, 3)
-    path = cache_folder() / "images" / f"v{CACHE_VERSION}-{data.content_fingerprint[:32]}-{side}.npy"
-    found = _open(path, shape)
-    if found is not None:
-        return found
-    path.parent.mkdir(parents=True, exist_ok=True)
-    needed = int(np.prod(shape))
-    free = shutil.disk_usage(path.parent).free
+    suffix = "npy" if storage == "raw" else "packed"
+    name = f"v{CACHE_VERSION}-{data.content_fingerprint[:32]}-{side}.{suffix}"
+    path = cache_folder() / "images" / name
+    about = {"kind": "images", "label": label, "images": len(data), "side": side, "storage": storage}
+    for _ in range(2):
+        sealed_file(path, about, lambda temporary: _build(temporary, data, side, storage, advance))
+        try:
+            return (RawImages if storage == "raw" else PackedImages)(path, len(data), side)
+        except (
+            OSError,
+            ValueError,
+            EOFError,
+        ):  # dropped a moment ago, or whole but of other images: build it
+            path.unlink(missing_ok=True)
+    raise UserError(f"{path} changed while it was opened", "run the command again")
+
+
+def _build(path: Path, data: DomainData, side: int, storage: Storage, advance: Advance | None) -> None:
+    try:
+        if storage == "raw":
+            _require(path.parent, data.name, side, raw_bytes(len(data), side))
+            write_raw(path, len(data), side, _pieces(data, lambda row: _read(data, row, side), advance))
+        else:
+            pieces = _pieces(data, lambda row: encode_jpeg(_read(data, row, side)), advance)
+            write_packed(path, len(data), side, _with_foresight(pieces, path.parent, data, side))
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise UserError(
+            f"the disk filled up while {data.name} was decoded into {path.parent}", LARGER
+        ) from error
+
+
+def _read(data: DomainData, row: int, side: int) -> NDArray[np.uint8]:
+    return resize_square(data.read(row), side)
+
+
+def _pieces(data: DomainData, make: Callable[[int], Piece], advance: Advance | None) -> Iterator[Piece]:
+    """Yield ``make(row)`` of every row in order, made by all processors some chunks ahead of the writer."""
+    done = 0
+
+    def work(rows: Sequence[int]) -> list[Piece]:
+        return [make(row) for row in rows]
+
+    # Pillow decodes, resizes and encodes outside the interpreter lock, so threads use all processors.
+    with ThreadPoolExecutor(processors()) as pool:
+        ahead: deque[Future[list[Piece]]] = deque()
+        for first in range(0, len(data), CHUNK):
+            ahead.append(pool.submit(work, range(first, min(first + CHUNK, len(data)))))
+            while len(ahead) > (2 * processors() if first + CHUNK < len(data) else 0):
+                pieces = ahead.popleft().result()
+                yield from pieces
+                done += len(pieces)
+                if advance is not None:
+                    advance(done, len(data))
+
+
+def _with_foresight(pieces: Iterator[bytes], folder: Path, data: DomainData, side: int) -> Iterator[bytes]:
+    """Pass encoded images on; after the first ones, make sure that the disk holds all of them."""
+    written = 0
+    for number, content in enumerate(pieces, 1):
+        written += len(content)
+        if number == SAMPLE:
+            _require(folder, data.name, side, int(1.1 * written / SAMPLE * (len(data) - SAMPLE)))
+        yield content
+
+
+LARGER = "set DABENCH_CACHE to a folder on a larger disk, or free some with 'dabench data drop'"
+
+
+def _require(folder: Path, name: str, side: int, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
     if needed > free:
         raise UserError(
-            f"decoding {data.name} at {side} pixels needs {needed / 1e9:.1f} GB in {path.parent}, "
+            f"decoding {name} at {side} pixels needs {needed / 1e9:.1f} GB in {folder}, "
             f"which has {free / 1e9:.1f} GB left",
-            "set DABENCH_CACHE to a folder on a larger disk",
+            LARGER,
         )
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-    os.close(handle)
-    try:
-        _build(Path(name), data, side, shape, advance)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    built = _open(path, shape)
-    if built is None:
-        raise UserError(f"{path} changed while it was opened", "run the command again")
-    return built
-
-
-def _open(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
-    """Map a cache file; None where it is missing or damaged (it is then built again)."""
-    try:
-        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception:  # missing, or whatever numpy raises at a damaged header
-        return None
-    return array if array.shape == shape and array.dtype == np.uint8 else None
-
-
-def _build(path: Path, data: DomainData, side: int, shape: tuple[int, ...], advance: Advance | None) -> None:
-    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
-
-    def work(rows: range) -> int:
-        for row in rows:
-            array[row] = resize_square(data.read(row), side)
-        return len(rows)
-
-    chunks = [range(start, min(start + 64, len(data))) for start in range(0, len(data), 64)]
-    done = 0
-    # Pillow decodes and resizes outside the interpreter lock, so threads use all processors.
-    with ThreadPoolExecutor(max_workers=processors()) as pool:
-        for count in pool.map(work, chunks):
-            done += count
-            if advance is not None:
-                advance(done, len(data))
-    array.flush()
