@@ -93,6 +93,12 @@ def run(
             "--set", help="key=value for any configuration key; METHOD.key or SUITE.key for one only."
         ),
     ] = None,
+    frozen_backbone: Annotated[
+        bool,
+        typer.Option(
+            "--frozen-backbone", help="Train on features that the pretrained backbone gives once: minutes."
+        ),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and run nothing.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Run again what is done.")] = False,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failed run.")] = False,
@@ -103,7 +109,7 @@ def run(
     request = RunRequest(
         config=config, methods=method, suites=suite, tasks=task, backbones=backbone, seeds=seeds, seed=seed,
         weights=weights, data=data, results=results, device=device, assignments=assign or [],
-        dry_run=dry_run, force=force, fail_fast=fail_fast,
+        frozen_backbone=frozen_backbone, dry_run=dry_run, force=force, fail_fast=fail_fast,
     )  # fmt: skip
     raise typer.Exit(execute(request))
 
@@ -122,6 +128,46 @@ def demo(
         page = app(["leaderboard", "--results", str(results), "--out", str(out)], standalone_mode=False) or 0
         code = code or page
     raise typer.Exit(code)
+
+
+@app.command()
+def bench(
+    suite: Annotated[str, typer.Option("--suite", "-s", help="Name or manifest file.")],
+    method: Annotated[
+        list[str] | None,
+        typer.Option("--method", "-m", help="Repeatable. Default: all that use no target labels."),
+    ] = None,
+    task: Annotated[str | None, typer.Option("--task", "-t", help="Default: the suite's first.")] = None,
+    backbone: Annotated[str | None, typer.Option("--backbone", "-b", help="timm name.")] = None,
+    weights: Annotated[
+        str | None, typer.Option("--weights", help="default (timm's), none, or a local file.")
+    ] = None,
+    data: DataOption = DEFAULT_DATA,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
+    assign: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value for any configuration key, as for run.")
+    ] = None,
+    classes: Annotated[
+        int | None,
+        typer.Option(
+            "--classes", min=2, help="Labels drawn at random among N classes: only times are measured."
+        ),
+    ] = None,
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="Blocks of each contender.")] = 10,
+    steps_per_round: Annotated[
+        int | None, typer.Option("--steps-per-round", min=1, help="Default: about two seconds a block.")
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option("--profile", help="Method whose step is shown by torch's profiler.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="JSON file to write.")] = Path("bench.json"),
+) -> None:
+    """Time methods, loader and evaluation against the bare backbone, alternating in one process."""
+    from dabench.bench.command import BenchRequest, execute
+    from dabench.bench.planning import BenchPlan
+
+    plan = BenchPlan(suite, data, tuple(method or ()), task, backbone, weights, tuple(assign or ()), classes)
+    execute(BenchRequest(plan, device, rounds, steps_per_round, profile, out))
 
 
 @app.command(name="list")

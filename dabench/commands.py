@@ -44,6 +44,7 @@ class RunRequest:
     weights: str | None = None
     device: str = "auto"
     assignments: list[str] = field(default_factory=list)
+    frozen_backbone: bool = False
     dry_run: bool = False
     force: bool = False
     fail_fast: bool = False
@@ -60,8 +61,10 @@ def execute(request: RunRequest) -> int:
     device = resolve_device(request.device)
     store = RecordStore(request.results)
     display = SweepDisplay(console, 0)
-    domains = OpenDomains(request.data, display.decoding)
+    domains = OpenDomains(request.data, display.preparing)
     flags = [parse_assignment(text) for text in request.assignments]
+    if request.frozen_backbone:
+        flags.append(("frozen_backbone", True))
     runs = plan(sweep, file, flags, domains, store, device, request.force)
     if request.dry_run:
         _print_plan(console, runs)

@@ -120,12 +120,12 @@ class ImageConfig(Frozen):
     color_jitter: tuple[float, float, float, float] | None = setting(
         None,
         FIELD,
-        "strength of random brightness, contrast, saturation and hue in training, as torchvision's; null: none",
+        "random brightness, contrast, saturation and hue in training, as torchvision's; null for none",
     )
     storage: Literal["auto", "raw", "packed"] = setting(
         "auto",
         OURS,
-        "decoded images in the cache: raw arrays, or packed as JPEG of quality 95; auto follows raw_budget_gb",
+        "decoded images in the cache: raw arrays, or packed as JPEG; auto follows raw_budget_gb",
     )
     raw_budget_gb: float | None = setting(
         8.0, OURS, "storage auto packs a task's images when they need more than this as raw arrays", gt=0
@@ -206,6 +206,11 @@ class RunConfig(Frozen):
     params: dict[str, Any] = setting(
         {}, OURS, "the method's own configuration; see 'dabench show method NAME'"
     )
+
+    @property
+    def protocol_name(self) -> str:
+        """What records and pages call the protocol; frozen features are one of their own."""
+        return f"{self.protocol}, frozen backbone" if self.frozen_backbone else self.protocol
 
     @field_validator("threads")
     @classmethod

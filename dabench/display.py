@@ -40,7 +40,7 @@ class SweepDisplay:
         )
         self._sweep = self._progress.add_task("sweep", total=total, note="")
         self._run: TaskID | None = None
-        self._decoding: dict[str, TaskID] = {}
+        self._preparing: dict[str, TaskID] = {}
         self._shown = 0.0
 
     def __enter__(self) -> "SweepDisplay":
@@ -58,14 +58,14 @@ class SweepDisplay:
         self._started = time.perf_counter()
         self._progress.update(self._sweep, total=total)
 
-    def decoding(self, domain: str, done: int, total: int) -> None:
-        """Images of a domain are being decoded into the cache."""
+    def preparing(self, what: str, done: int, total: int) -> None:
+        """Images or features of a domain are being put into the cache; what names them."""
         if self._live:
-            if domain not in self._decoding:
-                self._decoding[domain] = self._progress.add_task(f"decode {domain}", total=total, note="")
-            self._progress.update(self._decoding[domain], completed=done, visible=done < total)
+            if what not in self._preparing:
+                self._preparing[what] = self._progress.add_task(f"prepare {what}", total=total, note="")
+            self._progress.update(self._preparing[what], completed=done, visible=done < total)
         elif done == total:
-            self._console.print(f"decoded {total} images of {domain}", highlight=False)
+            self._console.print(f"prepared {what}: {total}", highlight=False)
 
     def begin(self, run: PlannedRun, number: int, total: int) -> None:
         """Run number (from 1) of total starts."""

@@ -1,7 +1,9 @@
 """Evaluation on the target's test images. Target labels live here and in the record, nowhere else."""
 
+import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,36 +11,33 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dabench.augment import Augmentation
+from dabench.inputs import Inputs
 from dabench.layers import entropy
-from dabench.method import FeatureTable, Method, Network, Outputs
+from dabench.method import FeatureTable, Method, Outputs
 from dabench.metrics import measure
 from dabench.records import Evaluation, Metrics
 
 __all__ = ["Evaluator", "FeatureReader"]
 
 
-def _all_outputs(
-    network: Any,
-    method: Method,
-    images: NDArray[np.uint8],
-    augmentation: Augmentation,
-    batch: int,
-    predict: bool = True,
-) -> Outputs:
-    """Outputs of every image in evaluation mode; each module's own mode is put back afterwards."""
-    modes = [(module, module.training) for whole in (network, method) for module in whole.modules()]
-    network.eval()
-    method.eval()
-    parts: list[Outputs] = []
-    with torch.inference_mode():
-        for start in range(0, len(images), batch):
-            batch_images = augmentation.test(images[start : start + batch])
-            parts.append(method.predict(network, batch_images) if predict else network(batch_images))
-    for module, mode in modes:  # not train(mode), which would wake the parts that a method keeps frozen
-        module.training = mode
-    columns = zip(*((part.pooled, part.features, part.logits) for part in parts), strict=True)
-    return Outputs(*(torch.cat(column) for column in columns))
+@contextlib.contextmanager
+def _evaluation_mode(*wholes: Any) -> Iterator[None]:
+    """Put modules into evaluation mode; each one's own mode is put back afterwards."""
+    modes = [(module, module.training) for whole in wholes for module in whole.modules()]
+    for whole in wholes:
+        whole.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        for module, mode in modes:  # not train(mode), which would wake the parts that a method keeps frozen
+            module.training = mode
+
+
+def _outputs(inputs: Inputs, batch: int, predict: Callable[[Tensor], Outputs]) -> Iterator[Outputs]:
+    """Outputs of every image, batch after batch."""
+    for start in range(0, len(inputs), batch):
+        yield predict(inputs.test(np.arange(start, min(start + batch, len(inputs)))))
 
 
 class FeatureReader:
@@ -47,50 +46,46 @@ class FeatureReader:
     Args:
         network: the run's network.
         method: the run's method.
-        source: decoded source images and their labels on the device.
-        target: decoded target training images.
-        augmentation: the run's transforms.
+        source: inputs of the source.
+        labels: of the source images, on the device.
+        target: inputs of the target's training images.
         batch: images a pass.
     """
 
     def __init__(
-        self,
-        network: Network,
-        method: Method,
-        source: tuple[NDArray[np.uint8], Tensor],
-        target: NDArray[np.uint8],
-        augmentation: Augmentation,
-        batch: int,
+        self, network: Any, method: Method, source: Inputs, labels: Tensor, target: Inputs, batch: int
     ) -> None:
         self._network = network
         self._method = method
         self._source = source
+        self._labels = labels
         self._target = target
-        self._augmentation = augmentation
         self._batch = batch
 
     def source(self) -> FeatureTable:
         """All source images, with labels."""
-        images, labels = self._source
-        return FeatureTable(self._read(images), labels)
+        return FeatureTable(self._read(self._source), self._labels)
 
     def target(self) -> FeatureTable:
         """All target training images; labels are None."""
         return FeatureTable(self._read(self._target))
 
-    def _read(self, images: NDArray[np.uint8]) -> Outputs:
+    def _read(self, inputs: Inputs) -> Outputs:
         # A method that trains no network cannot predict before it has read its features.
-        predict = self._method.trains_network
-        outputs = _all_outputs(self._network, self._method, images, self._augmentation, self._batch, predict)
+        own = self._method.trains_network
+        predict = partial(self._method.predict, self._network) if own else self._network
+        with _evaluation_mode(self._network, self._method):
+            parts = [(o.pooled, o.features, o.logits) for o in _outputs(inputs, self._batch, predict)]
+            columns = [torch.cat(column) for column in zip(*parts, strict=True)]
         # Tensors made in inference mode cannot take part in a method's own gradients; copies can.
-        return Outputs(outputs.pooled.clone(), outputs.features.clone(), outputs.logits.clone())
+        return Outputs(*(column.clone() for column in columns))
 
 
 class Evaluator:
     """Measures a method on the target's test images and keeps what selection rules will need.
 
     Args:
-        images: decoded test images, uint8 (n, S, S, 3).
+        inputs: the test images.
         labels: (n,) class indices.
         classes: class names.
         metric: the suite's headline metric.
@@ -99,13 +94,13 @@ class Evaluator:
 
     def __init__(
         self,
-        images: NDArray[np.uint8],
+        inputs: Inputs,
         labels: NDArray[np.int64],
         classes: Sequence[str],
         metric: str,
         batch: int,
     ) -> None:
-        self._images = images
+        self._inputs = inputs
         self._labels = labels
         self._classes = classes
         self._metric = metric
@@ -120,13 +115,13 @@ class Evaluator:
         step: int,
         network: Any,
         method: Method,
-        augmentation: Augmentation,
         losses: dict[str, float],
         seconds: float,
     ) -> Evaluation:
         """Measure once, after the given step; return what was measured."""
-        outputs = _all_outputs(network, method, self._images, augmentation, self._batch)
-        logits = outputs.logits.float()
+        predict = partial(method.predict, network)
+        with _evaluation_mode(network, method):
+            logits = torch.cat([o.logits.float() for o in _outputs(self._inputs, self._batch, predict)])
         if not math.isfinite(float(logits.abs().max())):
             raise FloatingPointError(f"the predictions after step {step} are not finite")
         predictions = logits.argmax(dim=1).cpu().numpy()

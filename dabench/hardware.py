@@ -6,8 +6,12 @@ import resource
 import sys
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from dabench.errors import UserError
 
@@ -17,9 +21,12 @@ __all__ = [
     "reset_peak_memory",
     "resolve_device",
     "resolve_precision",
+    "to_device",
 ]
 
-DEPTHWISE = re.compile(r"mobilenet|efficientnet|mnasnet|fbnet|lcnet|ghostnet|dann_mnist", re.IGNORECASE)
+SMALL = re.compile(r"dann_mnist", re.IGNORECASE)
+DEPTHWISE = re.compile(r"mobilenet|efficientnet|mnasnet|fbnet|lcnet|ghostnet", re.IGNORECASE)
+GATED = re.compile(r"mobilenetv[34]|efficientnet|mnasnet|fbnet|lcnet|ghostnet", re.IGNORECASE)
 
 
 def resolve_device(text: str) -> torch.device:
@@ -47,6 +54,14 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def to_device(array: NDArray[Any], device: torch.device) -> Tensor:
+    """Send an array to a device; to a GPU from pinned memory, so that the host does not wait."""
+    tensor = torch.from_numpy(np.require(array, requirements=["C", "W"]))
+    if device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
 @cache
 def _processor_flags() -> frozenset[str]:
     try:
@@ -60,16 +75,20 @@ def _processor_flags() -> frozenset[str]:
 def resolve_precision(text: str, device: torch.device, backbone: str) -> str:
     """Turn auto into float32 or bfloat16, from device type, processor flags and backbone family.
 
-    CUDA devices that have bfloat16 use it. On a processor it pays only with AMX, and not for families of
-    depthwise convolutions. Small networks for digits stay in float32.
+    CUDA devices that have bfloat16 use it. On a processor it pays with AMX but for families of depthwise
+    convolutions, and with AVX-512 BF16 but for those with gates and smooth activations between the depthwise
+    convolutions (docs/log.md has the figures). Small networks for digits stay in float32.
     """
     if text != "auto":
         return text
-    if DEPTHWISE.search(backbone):
+    if SMALL.search(backbone):
         return "float32"
     if device.type == "cuda":
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
-    return "bfloat16" if "amx_bf16" in _processor_flags() else "float32"
+    flags = _processor_flags()
+    slower = DEPTHWISE if "amx_bf16" in flags else GATED
+    pays = ("amx_bf16" in flags or "avx512_bf16" in flags) and not slower.search(backbone)
+    return "bfloat16" if pays else "float32"
 
 
 def reset_peak_memory(device: torch.device) -> None:

@@ -3,13 +3,12 @@
 import torch
 from torch import Tensor, nn
 
-from dabench.backbones import Backbone
 from dabench.config import HeadConfig
 from dabench.layers import mlp
 from dabench.method import Outputs
 from dabench.streams import Streams
 
-__all__ = ["AdaptationNetwork", "build_network"]
+__all__ = ["AdaptationNetwork", "build_network", "pooled_width"]
 
 
 class AdaptationNetwork(nn.Module):
@@ -42,6 +41,7 @@ class AdaptationNetwork(nn.Module):
         self.precision = precision
         self._streams = streams
         self._step = (0, 0)  # optimisation step, passes made in it
+        self._draws = not isinstance(backbone, nn.Identity)  # features of a frozen backbone come ready
 
     def begin_step(self, step: int) -> None:
         """Move the network's random stream to a step."""
@@ -49,7 +49,7 @@ class AdaptationNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Outputs:
         """Run all three parts."""
-        if self.training:
+        if self.training and self._draws:
             step, passes = self._step
             self._step = (step, passes + 1)
             with self._streams.seeded("network", step, passes):
@@ -66,20 +66,29 @@ class AdaptationNetwork(nn.Module):
         return pooled.float()
 
 
-def build_network(
-    backbone: Backbone, head: HeadConfig, classes: int, size: int, precision: torch.dtype, streams: Streams
-) -> tuple[AdaptationNetwork, int, int]:
-    """Put the shared head on a backbone; return the network, backbone_dim and feature_dim D.
+def pooled_width(backbone: nn.Module, size: int) -> int:
+    """Width of a backbone's pooled features, from a blank image: not every backbone knows its own.
 
-    The widths come from a forward pass of a blank image, because not every backbone knows its own.
+    Leaves the backbone in evaluation mode.
     """
-    backbone.module.eval()
+    backbone.eval()
     with torch.no_grad():
-        blank = torch.zeros(1, 3, size, size)
-        pooled = backbone.module(blank)
+        pooled = backbone(torch.zeros(1, 3, size, size))
     if pooled.ndim != 2:
         raise ValueError(f"backbone gives features of shape {tuple(pooled.shape)}, expected (N, D)")
-    backbone_dim = feature_dim = pooled.shape[1]
+    return int(pooled.shape[1])
+
+
+def build_network(
+    backbone: nn.Module,
+    backbone_dim: int,
+    head: HeadConfig,
+    classes: int,
+    precision: torch.dtype,
+    streams: Streams,
+) -> tuple[AdaptationNetwork, int]:
+    """Put the shared head on a backbone of width backbone_dim; return the network and feature_dim D."""
+    feature_dim = backbone_dim
     bottleneck: nn.Module = nn.Identity()
     if head.bottleneck is not None:
         feature_dim = head.bottleneck
@@ -90,5 +99,4 @@ def build_network(
             bottleneck = nn.Sequential(*layers, nn.ReLU())
     with streams.seeded("init", "classifier"):
         classifier = mlp((feature_dim, *head.classifier_hidden, classes))
-    network = AdaptationNetwork(backbone.module, bottleneck, classifier, precision, streams)
-    return network, backbone_dim, feature_dim
+    return AdaptationNetwork(backbone, bottleneck, classifier, precision, streams), feature_dim

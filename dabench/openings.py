@@ -6,14 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from dabench.config import RunConfig
-from dabench.images import decoded_images
+from dabench.frozen import Extractor
+from dabench.images import Images, decoded_images
+from dabench.inputs import ResidentImages, Stored, resident
 from dabench.suite import DomainData, Part, Suite, Task
 from dabench.train import TrainingData
 
 __all__ = ["OpenDomains", "RunImages"]
+
+PROCESSOR = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -21,7 +26,7 @@ class RunImages:
     """What a run reads: the training side, and the test side that only the evaluator gets."""
 
     training: TrainingData
-    test_images: NDArray[np.uint8]
+    test: Stored
     test_labels: NDArray[np.int64]
     classes: tuple[str, ...]
 
@@ -31,14 +36,16 @@ class OpenDomains:
 
     Args:
         root: the data folder, or None.
-        decoding: called as (domain, images done, images in all) while images are decoded.
+        preparing: called as (what, images done, images in all) while images or features are prepared.
     """
 
-    def __init__(self, root: Path | None, decoding: Callable[[str, int, int], None] | None = None) -> None:
+    def __init__(self, root: Path | None, preparing: Callable[[str, int, int], None] | None = None) -> None:
         self._root = root
-        self._decoding = decoding
+        self._preparing = preparing
         self._domains: dict[tuple[str, str, str, Part], DomainData] = {}
-        self._arrays: dict[tuple[str, int], NDArray[np.uint8]] = {}
+        self._images: dict[tuple[str, int, str], Images] = {}
+        self._resident: dict[tuple[str, int, str, torch.device], Images | ResidentImages] = {}
+        self._features: dict[Path, NDArray[np.float32]] = {}
 
     def domain(self, suite: Suite, name: str, part: Part) -> DomainData:
         """Open a part of a domain. Raises MissingDataError when it is not on this machine."""
@@ -60,8 +67,16 @@ class OpenDomains:
             for name, data in parts.items()
         }
 
-    def images(self, suite: Suite, task: Task, config: RunConfig, uses_target_labels: bool) -> RunImages:
-        """Decode what a run needs.
+    def images(
+        self,
+        suite: Suite,
+        task: Task,
+        config: RunConfig,
+        uses_target_labels: bool,
+        weights: str | Path = "default",
+        device: torch.device = PROCESSOR,
+    ) -> RunImages:
+        """Open what a run needs: decoded images, or the features that its frozen backbone gives them.
 
         The target's training labels go no further than this function, but for the upper bound, which trains
         on them in the source's place.
@@ -69,17 +84,53 @@ class OpenDomains:
         source = self.domain(suite, task.target if uses_target_labels else task.source, "train")
         target = self.domain(suite, task.target, "train")
         test = self.domain(suite, task.target, test_part(config.protocol))
-        side = config.image.resize
-        training = TrainingData(self._decoded(source, side), source.labels, self._decoded(target, side))
-        return RunImages(training, self._decoded(test, side), test.labels, test.classes)
+        stored: list[Stored]
+        if config.frozen_backbone:
+            extractor = Extractor(config, weights, device)
+            stored = [self._extracted(data, suite, config, extractor) for data in (source, target, test)]
+        else:
+            stored = [self._opened(data, suite, config, device) for data in (source, target, test)]
+        return RunImages(
+            TrainingData(stored[0], source.labels, stored[1]), stored[2], test.labels, test.classes
+        )
 
-    def _decoded(self, data: DomainData, side: int) -> NDArray[np.uint8]:
-        key = (data.content_fingerprint, side)
-        if key not in self._arrays:
-            report = self._decoding
-            advance = None if report is None else lambda done, total: report(data.name, done, total)
-            self._arrays[key] = decoded_images(data, side, advance)
-        return self._arrays[key]
+    def _extracted(
+        self, data: DomainData, suite: Suite, config: RunConfig, extractor: Extractor
+    ) -> NDArray[np.float32]:
+        path = extractor.path(data.content_fingerprint)
+        if path not in self._features:
+            self._features[path] = extractor.features(
+                data.content_fingerprint,
+                lambda: self._decoded(data, suite, config),
+                f"{suite.name} {data.name}",
+                self._advance(f"features of {data.name}"),
+            )
+        return self._features[path]
+
+    def _opened(
+        self, data: DomainData, suite: Suite, config: RunConfig, device: torch.device
+    ) -> Images | ResidentImages:
+        key = (data.content_fingerprint, config.image.resize, config.image.storage, device)
+        if key not in self._resident:
+            self._resident[key] = resident(self._decoded(data, suite, config), device)
+        return self._resident[key]
+
+    def _decoded(self, data: DomainData, suite: Suite, config: RunConfig) -> Images:
+        side, storage = config.image.resize, config.image.storage
+        key = (data.content_fingerprint, side, storage)
+        if key not in self._images:
+            self._images[key] = decoded_images(
+                data,
+                side,
+                "packed" if storage == "packed" else "raw",
+                f"{suite.name} {data.name}",
+                self._advance(f"images of {data.name}"),
+            )
+        return self._images[key]
+
+    def _advance(self, what: str) -> Callable[[int, int], None] | None:
+        report = self._preparing
+        return None if report is None else lambda done, total: report(what, done, total)
 
 
 def test_part(protocol: str) -> Part:

@@ -15,6 +15,7 @@ from dabench.config import RunConfig
 from dabench.discovery import discover_methods, discover_suites
 from dabench.errors import MissingDataError, UserError, did_you_mean
 from dabench.hardware import processors, resolve_device, resolve_precision
+from dabench.images import raw_bytes
 from dabench.method import METHODS, MethodEntry
 from dabench.openings import OpenDomains
 from dabench.records import Record, RecordStore
@@ -264,6 +265,11 @@ def _check_combination(config: RunConfig, suite: Suite, weights: str | Path | No
             f"the recipe of {config.method} on {suite.name} asks for a weights file with {config.weights}",
             "give it with --weights FILE",
         )
+    if config.frozen_backbone and config.weights == "none":
+        raise UserError(
+            f"{config.method} on {suite.name}: a frozen backbone without pretrained weights (weights: none)",
+            "give --weights default or --weights FILE, with a --backbone that has some",
+        )
     if config.protocol == "train-test" and not suite.manifest.has_test_part:
         raise UserError(
             f"protocol train-test needs a suite with a test part, {suite.name} has none",
@@ -299,6 +305,7 @@ def _with_state(run: PlannedRun, domains: OpenDomains, store: RecordStore, force
         dataset = domains.describe(run.suite, run.task, run.config.protocol)
     except MissingDataError as error:
         return replace(run, state="blocked", note=str(error), missing=error)
+    run = replace(run, config=_with_storage(run.config, dataset))
     classes = len(dataset["source"]["class_counts"])
     run.entry.cls.check(run.entry.config(run.config.params), classes)
     run_id = run_identity(run.config, dataset, run.entry, run.suite.manifest.metric)
@@ -321,6 +328,20 @@ def _with_state(run: PlannedRun, domains: OpenDomains, store: RecordStore, force
             f"{run.entry.cls.version}: raise the version if results change, or use --force"
         )
     return replace(run, state="done", note=note)
+
+
+def _with_storage(config: RunConfig, dataset: Mapping[str, Any]) -> RunConfig:
+    """Fix how decoded images are stored: packed where a task's raw arrays exceed the budget.
+
+    Packed images differ a little from raw ones, so the choice is part of the identity; the budget is not.
+    """
+    image = config.image
+    if image.storage == "auto":
+        counts = {part["fingerprint"]: part["images"] for part in dataset.values()}
+        needed = sum(raw_bytes(count, image.resize) for count in counts.values())
+        small = image.raw_budget_gb is None or needed <= image.raw_budget_gb * 1e9
+        image = image.model_copy(update={"storage": "raw" if small else "packed"})
+    return config.model_copy(update={"image": image.model_copy(update={"raw_budget_gb": None})})
 
 
 def check_weights(runs: Sequence[PlannedRun]) -> None:

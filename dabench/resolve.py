@@ -1,6 +1,7 @@
 """Resolve one run's configuration from its layers, and say of every value where it came from.
 
-Precedence: defaults < the suite's recipe < the method's recipe for the suite < sweep file < flags.
+Precedence: defaults < the suite's recipe < the method's recipe for the suite < the recipe for frozen features
+(where they are asked for) < sweep file < flags.
 """
 
 import re
@@ -14,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 from dabench.config import RunConfig
 from dabench.errors import UserError, did_you_mean
+from dabench.frozen import FROZEN_RECIPE
 from dabench.method import MethodEntry
 from dabench.recipe import Recipe
 from dabench.suite import Suite, Task
@@ -154,6 +156,9 @@ def resolve(
     if suite.name in entry.cls.recipes:
         where = f"method {entry.name} on {suite.name}"
         recipes.append(Layer.of_recipe(where, entry.cls.recipes[suite.name]))
+    layers = list(layers)
+    if _frozen([*recipes, *layers]):
+        recipes.append(Layer.of_recipe("frozen features", FROZEN_RECIPE))
     stack = [*recipes, *layers]
     if backbone is not None:
         stack.append(Layer.of_values("backbone of the sweep", {"backbone": backbone}))
@@ -173,6 +178,12 @@ def resolve(
         raise _invalid(error, provenance, entry) from error
     config = config.model_copy(update={"params": params.model_dump(mode="json")})
     return Resolved(config, dict(sorted(provenance.items())))
+
+
+def _frozen(layers: Iterable[Layer]) -> bool:
+    """Whether the layers ask for a frozen backbone."""
+    given = [layer.values["frozen_backbone"] for layer in layers if "frozen_backbone" in layer.values]
+    return bool(given) and given[-1] is True
 
 
 def _nest(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -91,12 +91,13 @@ def run_one(
     reset_peak_memory(device)
     base = _base(run, device)
     try:
-        images = domains.images(run.suite, run.task, run.config, run.entry.cls.uses_target_labels)
+        images = domains.images(
+            run.suite, run.task, run.config, run.entry.cls.uses_target_labels, run.weights, device
+        )
         metric = run.suite.manifest.metric
         training = Training(run.config, run.entry, run.weights, len(images.classes), images.training, device)
-        evaluator = Evaluator(
-            images.test_images, images.test_labels, images.classes, metric, run.config.batch.test
-        )
+        test = training.inputs(images.test, "test")
+        evaluator = Evaluator(test, images.test_labels, images.classes, metric, run.config.batch.test)
         training.run(evaluator, observe)
     except Exception as error:  # a run that fails is a result; the sweep goes on
         timing = Timing(started_at=started_at, total_seconds=time.perf_counter() - started)
@@ -141,7 +142,7 @@ def _base(run: PlannedRun, device: torch.device) -> dict[str, Any]:
         "method": run.entry.name,
         "backbone": run.config.backbone,
         "seed": run.config.seed,
-        "protocol": run.config.protocol,
+        "protocol": run.config.protocol_name,
         "uses_target_labels": cls.uses_target_labels,
         "metric": run.suite.manifest.metric,
         "config": json.loads(run.config.model_dump_json()),

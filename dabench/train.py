@@ -16,17 +16,19 @@ from dabench.augment import Augmentation
 from dabench.backbones import build_backbone
 from dabench.config import RunConfig
 from dabench.evaluation import Evaluator, FeatureReader
-from dabench.method import Batch, Method, MethodEntry, Selection, SourceBatch, Spec, TargetBatch
-from dabench.network import AdaptationNetwork, build_network
+from dabench.inputs import Inputs, Stored, inputs_of
+from dabench.loading import Batches
+from dabench.method import Batch, Method, MethodEntry, Selection, Spec
+from dabench.network import AdaptationNetwork, build_network, pooled_width
 from dabench.records import Evaluation
-from dabench.sampling import BatchSampler, class_balanced, shuffled
+from dabench.sampling import class_balanced, shuffled
 from dabench.schedule import learning_rate_factor, reversal_weight
 from dabench.streams import Streams
 
 __all__ = ["Diverged", "Observer", "Training", "TrainingData"]
 
 
-REPORT_STEPS = 100  # reading the losses waits for the device, so it is done seldom
+REPORT_STEPS = 100  # for the display, and to notice a run that diverged
 
 
 class Diverged(RuntimeError):
@@ -35,11 +37,17 @@ class Diverged(RuntimeError):
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What training may see: labelled source images, target images alone. uint8 (n, S, S, 3) and (n,)."""
+    """What training may see: labelled source images, target images alone; or their frozen features.
 
-    source_images: NDArray[np.uint8]
+    Attributes:
+        source: n images or, for a frozen backbone, features (n, backbone_dim).
+        source_labels: (n,) class indices.
+        target: the target's training images or features.
+    """
+
+    source: Stored
     source_labels: NDArray[np.int64]
-    target_images: NDArray[np.uint8]
+    target: Stored
 
 
 Observer = Callable[[int, Mapping[str, float], Evaluation | None], None]
@@ -76,6 +84,11 @@ class _Stepper:
             self._sums[name] = self._sums[name] + value if name in self._sums else value
             self._counts[name] = self._counts.get(name, 0) + 1
 
+    def set_rates(self, rates: Sequence[float]) -> None:
+        """Set the learning rate of each parameter group."""
+        for group, rate in zip(self._optimiser.param_groups, rates, strict=True):
+            group["lr"] = rate
+
     def running_means(self) -> dict[str, float]:
         """Mean losses since the last evaluation; a loss that is no number ends the run."""
         means = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
@@ -100,7 +113,7 @@ class Training:
         entry: the method's registration.
         weights: "default", "none" or a local file.
         classes: number of classes.
-        data: training images.
+        data: training images or features.
         device: to run on.
     """
 
@@ -118,23 +131,20 @@ class Training:
         self.data = data
         self.streams = Streams(config.seed)
         torch.set_num_threads(config.threads or torch.get_num_threads())
-        with self.streams.seeded("init", "backbone"):
-            backbone = build_backbone(config.backbone, config.backbone_args, weights, config.image.size)
         precision = {"float32": torch.float32, "bfloat16": torch.bfloat16}[config.precision]
-        network, backbone_dim, feature_dim = build_network(
-            backbone, config.head, classes, config.image.size, precision, self.streams
+        backbone, backbone_dim, self.augmentation = self._input_side(weights, data)
+        network, feature_dim = build_network(
+            backbone, backbone_dim, config.head, classes, precision, self.streams
         )
         self.network: AdaptationNetwork = network.to(device).to(memory_format=torch.channels_last)
-        self.augmentation = Augmentation(
-            config.image, config.image.mean or backbone.mean, config.image.std or backbone.std, device
-        )
+        source, target = self.inputs(data.source, "source"), self.inputs(data.target, "target")
         spec = Spec(
             classes=classes,
             feature_dim=feature_dim,
             backbone_dim=backbone_dim,
             discriminator_hidden=config.head.discriminator_hidden,
-            source_size=len(data.source_images),
-            target_size=len(data.target_images),
+            source_size=len(source),
+            target_size=len(target),
             batch_source=config.batch.source,
             batch_target=config.batch.target,
             steps=config.steps,
@@ -145,14 +155,34 @@ class Training:
             self.method: Method = entry.cls(spec, entry.config(config.params))
             self.method.setup(self.network)
         self.method.to(device)
-        self._source_labels = torch.from_numpy(np.asarray(data.source_labels)).to(device)
+        if config.compile:
+            self.network.backbone.compile()
         balanced = self.method.source_sampling == "class_balanced"
-        source_pass = class_balanced(data.source_labels) if balanced else shuffled(len(data.source_labels))
-        self._source_order = BatchSampler(source_pass, config.batch.source, self.streams, "source")
-        self._every_target = shuffled(len(data.target_images))
-        self._target_order = BatchSampler(self._every_target, config.batch.target, self.streams, "target")
-        self._restricted = False
+        source_pass = class_balanced(data.source_labels) if balanced else shuffled(len(source))
+        self._batches = Batches(
+            source, data.source_labels, target, source_pass, config.batch, self.method.target_views,
+            self.streams, device,
+        )  # fmt: skip
+        self._pass_steps = max(
+            math.ceil(len(source) / config.batch.source), math.ceil(len(target) / config.batch.target)
+        )
         self.training_seconds = 0.0
+
+    def _input_side(self, weights: str | Path, data: TrainingData) -> tuple[nn.Module, int, Augmentation]:
+        """Backbone, its width, and the transforms before it; features of a frozen one need neither."""
+        config = self.config
+        if isinstance(data.source, np.ndarray) and data.source.ndim == 2:
+            plain = Augmentation(config.image, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), self.device)
+            return nn.Identity(), data.source.shape[1], plain
+        with self.streams.seeded("init", "backbone"):
+            backbone = build_backbone(config.backbone, config.backbone_args, weights, config.image.size)
+        mean, std = config.image.mean or backbone.mean, config.image.std or backbone.std
+        width = pooled_width(backbone.module, config.image.size)
+        return backbone.module, width, Augmentation(config.image, mean, std, self.device)
+
+    def inputs(self, stored: Stored, name: str) -> Inputs:
+        """Make what the network reads of a domain's images or features, under this run's transforms."""
+        return inputs_of(stored, name, self.augmentation, self.streams, self.device)
 
     def run(self, evaluator: Evaluator, observe: Observer) -> None:
         """Train to the end; evaluations gather in the evaluator.
@@ -163,32 +193,15 @@ class Training:
         if not self.method.trains_network:
             self._fit_features(evaluator, observe)
             return
-        config = self.config
-        optimiser, rates = self._optimiser()
-        stepper = _Stepper(optimiser, config.loss_weights, config.optimiser.clip_norm)
-        pass_steps = max(
-            math.ceil(len(self.data.source_images) / config.batch.source),
-            math.ceil(len(self.data.target_images) / config.batch.target),
-        )
-        due = evaluation_steps(config.steps, config.evaluations)
+        due = evaluation_steps(self.config.steps, self.config.evaluations)
         started = time.perf_counter()
         evaluating = 0.0
-        self.network.train()
-        self.method.train()
-        for step in range(config.steps):
-            progress = step / config.steps
-            if step % pass_steps == 0:
-                self._begin_epoch(progress)
-            factor = learning_rate_factor(progress, config.schedule)
-            for group, rate in zip(optimiser.param_groups, rates, strict=True):
-                group["lr"] = rate * factor
-            batch = self._batch(step, progress)
-            self.network.begin_step(step)
-            torch.manual_seed(self.streams.number("method", "step", step))
-            self.method.train_step(self.network, batch, stepper)
+        self.begin()
+        for step in range(self.config.steps):
+            self.step(step)
             done = step + 1
             if done in due:
-                losses = stepper.mean_losses()
+                losses = self._stepper.mean_losses()
                 self._synchronise()
                 pause = time.perf_counter()
                 self.training_seconds = pause - started - evaluating
@@ -196,7 +209,40 @@ class Training:
                 evaluating += time.perf_counter() - pause
                 observe(done, losses, result)
             else:
-                observe(done, stepper.running_means() if done % REPORT_STEPS == 0 else {}, None)
+                observe(done, self._report() if done % REPORT_STEPS == 0 else {}, None)
+
+    def begin(self) -> None:
+        """Make the optimiser and go into training mode, before the first step."""
+        optimiser, self._rates = self._optimiser()
+        self._stepper = _Stepper(optimiser, self.config.loss_weights, self.config.optimiser.clip_norm)
+        self.network.train()
+        self.method.train()
+
+    def step(self, step: int) -> None:
+        """Take one optimisation step; steps are numbered from 0 and come in order."""
+        if not 0 <= step < self.config.steps:
+            raise ValueError(f"step {step} of a run of {self.config.steps} steps")
+        progress = step / self.config.steps
+        if step % self._pass_steps == 0:
+            self._begin_epoch(progress)
+        factor = learning_rate_factor(progress, self.config.schedule)
+        self._stepper.set_rates([rate * factor for rate in self._rates])
+        batch = self.batch(step)
+        self.network.begin_step(step)
+        self.streams.start("method", "step", step)
+        self.method.train_step(self.network, batch, self._stepper)
+
+    def batch(self, step: int) -> Batch:
+        """Load the batch of a step; batches come in order."""
+        progress = step / self.config.steps
+        reversal = reversal_weight(progress, self.config.reversal)
+        following = step + 1
+        ahead = following < self.config.steps and following % self._pass_steps != 0
+        return self._batches.next(step, progress, reversal, ahead)
+
+    def _report(self) -> dict[str, float]:
+        """The running means of the losses, where reading them does not make the device wait."""
+        return self._stepper.running_means() if self.device.type == "cpu" else {}
 
     def _fit_features(self, evaluator: Evaluator, observe: Observer) -> None:
         """A method that trains no network looks at the features once and is measured once."""
@@ -209,11 +255,9 @@ class Training:
         observe(self.config.steps, {}, self._evaluate(evaluator, 0, {}))
 
     def _evaluate(self, evaluator: Evaluator, step: int, losses: dict[str, float]) -> Evaluation:
-        torch.manual_seed(self.streams.number("method", "evaluation", step))
+        self.streams.start("method", "evaluation", step)
         try:
-            return evaluator.evaluate(
-                step, self.network, self.method, self.augmentation, losses, self.training_seconds
-            )
+            return evaluator.evaluate(step, self.network, self.method, losses, self.training_seconds)
         except FloatingPointError as error:
             raise Diverged(f"{error}: the run diverged; a smaller optimiser.lr may help") from error
 
@@ -241,24 +285,16 @@ class Training:
     def _begin_epoch(self, progress: float) -> None:
         if type(self.method).begin_epoch is Method.begin_epoch:
             return
+        batches = self._batches
         reader = FeatureReader(
-            self.network,
-            self.method,
-            (self.data.source_images, self._source_labels),
-            self.data.target_images,
-            self.augmentation,
-            self.config.batch.test,
+            self.network, self.method, batches.source, batches.labels, batches.target, self.config.batch.test
         )
-        torch.manual_seed(self.streams.number("method", "epoch", f"{progress:.9f}"))
+        self.streams.start("method", "epoch", f"{progress:.9f}")
         selection = self.method.begin_epoch(reader, progress)
-        if selection is not None:
-            self._target_order.restart(shuffled(self._positions(selection)))
-        elif self._restricted:
-            self._target_order.restart(self._every_target)
-        self._restricted = selection is not None
+        batches.restrict(None if selection is None else self._positions(selection))
 
     def _positions(self, selection: Selection) -> NDArray[np.int64]:
-        positions, size = selection.target, len(self.data.target_images)
+        positions, size = selection.target, len(self._batches.target)
         whole = not (positions.is_floating_point() or positions.dtype == torch.bool)
         fits = positions.ndim == 1 and len(positions) > 0 and whole
         if not fits or int(positions.min()) < 0 or int(positions.max()) >= size:
@@ -267,26 +303,6 @@ class Training:
                 f"expected (n,) whole numbers from 0 to {size - 1}, n at least 1"
             )
         return positions.cpu().numpy().astype(np.int64)
-
-    def _batch(self, step: int, progress: float) -> Batch:
-        source = self._source_order.next()
-        target = self._target_order.next()
-        source_images = self.augmentation.train(
-            self.data.source_images[source], self.streams.generator("augment", "source", step)
-        )
-        target_images = self.data.target_images[target]
-        views = tuple(
-            self.augmentation.train(target_images, self.streams.generator("augment", "target", view, step))
-            for view in range(self.method.target_views)
-        )
-        rows = torch.from_numpy(source).to(self.device)
-        return Batch(
-            SourceBatch(source_images, self._source_labels[rows], rows),
-            TargetBatch(views, torch.from_numpy(target).to(self.device)),
-            step,
-            progress,
-            reversal_weight(progress, self.config.reversal),
-        )
 
     def _synchronise(self) -> None:
         if self.device.type == "cuda":

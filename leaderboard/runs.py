@@ -18,7 +18,7 @@ __all__ = ["ROUNDING_ONLY", "Run", "flatten", "load"]
 # A row that pools over one of them says so.
 ROUNDING_ONLY = frozenset({"threads", "batch.test"})
 # Constant within a row or shown elsewhere, hence no part of the row's configuration.
-NOT_CONFIGURATION = frozenset({"suite", "task", "method", "seed", "backbone", "protocol"})
+NOT_CONFIGURATION = frozenset({"suite", "task", "method", "seed", "backbone", "protocol", "frozen_backbone"})
 ABSENT = "none"
 
 

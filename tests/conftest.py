@@ -181,7 +181,8 @@ def tiny_run() -> Callable[..., TinyRun]:
         ]
         data = data or TrainingData(images[0], source["labels"], images[1])
         training = Training(config, entry, config.weights, 3, data, torch.device("cpu"))
-        evaluator = Evaluator(images[1], target["labels"], TINY["classes"], "accuracy", 16)
+        test = training.inputs(images[1], "test")
+        evaluator = Evaluator(test, target["labels"], TINY["classes"], "accuracy", 16)
         seen: list[tuple[int, Mapping[str, float], Evaluation | None]] = []
         if run:
             training.run(evaluator, lambda *event: seen.append(event))

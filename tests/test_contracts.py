@@ -88,7 +88,7 @@ def test_saved_weights_give_the_same_predictions(tiny_run, name, backbone):
     for run in (trained, other):
         run.training.network.eval()
         run.training.method.eval()
-        images = run.training.augmentation.test(run.training.data.target_images)
+        images = run.training.augmentation.test(run.training.data.target)
         with torch.inference_mode():
             logits.append(run.training.method.predict(run.training.network, images).logits)
     assert torch.equal(*logits)
@@ -112,7 +112,7 @@ def test_predict_in_evaluation_gives_logits_and_leaves_everything_as_it_was(tiny
     modules = [*training.network.modules(), *training.method.modules()]
     modes = [module.training for module in modules]
     before = run.weights()
-    run.evaluator.evaluate(1, training.network, training.method, training.augmentation, {}, 0.0)
+    run.evaluator.evaluate(1, training.network, training.method, {}, 0.0)
     assert [module.training for module in modules] == modes
     assert not frozen.training
     after = run.weights()
@@ -120,7 +120,7 @@ def test_predict_in_evaluation_gives_logits_and_leaves_everything_as_it_was(tiny
     training.network.eval()
     with torch.inference_mode():
         outputs = training.method.predict(
-            training.network, training.augmentation.test(training.data.target_images[:5])
+            training.network, training.augmentation.test(training.data.target[:5])
         )
     assert outputs.logits.shape == (5, 3)
     assert outputs.logits.dtype == torch.float32

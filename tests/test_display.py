@@ -29,8 +29,8 @@ def show(runs: list[PlannedRun], terminal: bool, width: int = 160) -> str:
     """Drive a display through two runs, the second of which fails; return what it wrote, without colours."""
     console = Console(file=StringIO(), force_terminal=terminal, width=width, color_system=None)
     display = SweepDisplay(console, 0)
-    display.decoding("alpha", 10, 36)
-    display.decoding("alpha", 36, 36)
+    display.preparing("images of alpha", 10, 36)
+    display.preparing("images of alpha", 36, 36)
     display.expect(2)
     with display:
         display.begin(runs[0], 1, 2)
@@ -47,7 +47,7 @@ def show(runs: list[PlannedRun], terminal: bool, width: int = 160) -> str:
 
 def test_plain_lines_when_the_output_is_no_terminal(make_plan: MakePlan) -> None:
     assert show(make_plan(), terminal=False).splitlines() == [
-        "decoded 36 images of alpha",
+        "prepared images of alpha: 36",
         "[1/2] dann tiny A->B seed 0",
         "    step 2: classification 1.250, domain 0.500, target entropy 0.500",
         "dann tiny A->B seed 0: 91.23 %  (12.3 s)",

@@ -8,7 +8,9 @@ from sklearn.metrics import accuracy_score
 from dabench.augment import Augmentation
 from dabench.config import ImageConfig
 from dabench.evaluation import Evaluator, FeatureReader
+from dabench.inputs import inputs_of
 from dabench.method import Method, Outputs
+from dabench.streams import Streams
 
 CLASSES = ("a", "b", "c")
 
@@ -39,11 +41,12 @@ def measured():
         ImageConfig(resize=8, size=8), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), torch.device("cpu")
     )
     network, method = torch.nn.Linear(1, 1), Scripted()
-    evaluator = Evaluator(images, labels, CLASSES, "mean_class_accuracy", 4)
+    inputs = inputs_of(images, "test", augmentation, Streams(0), torch.device("cpu"))
+    evaluator = Evaluator(inputs, labels, CLASSES, "mean_class_accuracy", 4)
 
     def evaluate(step, predictions, **table):
         method.table = table.get("logits", 3.0 * torch.eye(3)[torch.tensor(predictions)])
-        return evaluator.evaluate(step, network, method, augmentation, {"classification": 0.5}, 1.5)
+        return evaluator.evaluate(step, network, method, {"classification": 0.5}, 1.5)
 
     evaluate.method, evaluate.evaluator = method, evaluator
     return evaluate
@@ -125,10 +128,10 @@ def test_what_a_run_stores_agrees_with_its_metrics(tiny_run):
 def test_the_test_batch_changes_nothing_beyond_rounding(tiny_run, batch):
     run = tiny_run("dann", run=False)
     training, data = run.training, run.training.data
-    source = (data.source_images, torch.from_numpy(data.source_labels))
+    source, labels = training.inputs(data.source, "source"), torch.from_numpy(data.source_labels)
+    target = training.inputs(data.target, "target")
     tables = [
-        FeatureReader(training.network, training.method, source, data.target_images, training.augmentation, b)
-        for b in (batch, 13)
+        FeatureReader(training.network, training.method, source, labels, target, b) for b in (batch, 13)
     ]
     one, other = (table.target().outputs for table in tables)
     torch.testing.assert_close(one.logits, other.logits, rtol=1e-4, atol=1e-5)

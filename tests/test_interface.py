@@ -167,7 +167,7 @@ def test_an_own_encoder_learns_at_the_backbones_rate(tiny_run):
     assert not torch.equal(network.backbone.layers[0].weight, method.encoder.layers[0].weight)
     # The prediction is the copy's, and the copy is saved.
     network.eval()
-    images = run.training.augmentation.test(run.training.data.target_images)
+    images = run.training.augmentation.test(run.training.data.target)
     with torch.no_grad():
         own = method.predict(network, images).logits
         shared = network(images).logits
@@ -296,7 +296,7 @@ def test_two_views_and_an_averaged_teacher(tiny_run, backbone):
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
     network.eval()
     with torch.no_grad():
-        images = runs[0].training.augmentation.test(runs[0].training.data.target_images)
+        images = runs[0].training.augmentation.test(runs[0].training.data.target)
         expected = method.teacher.eval()(images).logits.argmax(dim=1)
     assert np.array_equal(runs[0].evaluator.arrays()["predictions"][-1], expected.numpy())
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from dabench.backbones import Backbone, build_backbone
+from dabench.backbones import build_backbone
 from dabench.config import HeadConfig
-from dabench.network import build_network
+from dabench.network import build_network, pooled_width
 from dabench.streams import Streams
 
 
@@ -14,7 +14,11 @@ def build(name="test_resnet", size=32, seed=0, classes=5, precision=torch.float3
     streams = Streams(seed)
     with streams.seeded("init", "backbone"):
         backbone = build_backbone(name, {}, "none", size)
-    return build_network(backbone, HeadConfig(**head), classes, size, precision, streams)
+    width = pooled_width(backbone.module, size)
+    network, feature_dim = build_network(
+        backbone.module, width, HeadConfig(**head), classes, precision, streams
+    )
+    return network, width, feature_dim
 
 
 def test_the_default_head():
@@ -61,7 +65,8 @@ def test_initial_weights_follow_the_seed_part_by_part():
 def test_measuring_the_widths_leaves_no_trace():
     backbone = build_backbone("test_resnet", {}, "none", 32)
     before = {key: value.clone() for key, value in backbone.module.state_dict().items()}
-    network, _, _ = build_network(backbone, HeadConfig(), 3, 32, torch.float32, Streams(0))
+    width = pooled_width(backbone.module, 32)
+    network, _ = build_network(backbone.module, width, HeadConfig(), 3, torch.float32, Streams(0))
     after = network.backbone.state_dict()
     assert all(torch.equal(before[key], after[key]) for key in before)
     assert network.train().backbone.training
@@ -69,9 +74,7 @@ def test_measuring_the_widths_leaves_no_trace():
 
 def test_features_must_be_pooled():
     with pytest.raises(ValueError, match=r"\(1, 3, 32, 32\)"):
-        build_network(
-            Backbone(nn.Identity(), (0, 0, 0), (1, 1, 1)), HeadConfig(), 3, 32, torch.float32, Streams(0)
-        )
+        pooled_width(nn.Identity(), 32)
 
 
 def test_only_the_backbone_runs_in_bfloat16():
@@ -103,8 +106,8 @@ def test_split():
 
 @pytest.mark.parametrize("other", [(1, 0), (0, 1)], ids=["another step", "another pass"])
 def test_dropout_follows_step_and_pass(other):
-    backbone = Backbone(nn.Sequential(nn.Flatten(), nn.Dropout(0.5)), (0, 0, 0), (1, 1, 1))
-    network, _, _ = build_network(backbone, HeadConfig(bottleneck=None), 3, 8, torch.float32, Streams(0))
+    backbone = nn.Sequential(nn.Flatten(), nn.Dropout(0.5))
+    network, _ = build_network(backbone, 192, HeadConfig(bottleneck=None), 3, torch.float32, Streams(0))
     images = torch.ones(2, 3, 8, 8)
 
     def draw(step, passes):

@@ -233,3 +233,22 @@ def test_a_recipe_that_asks_for_a_weights_file(
     suite = make_tiny_suite(tmp_path / "asks", recipe=recipe)
     assert "give it with --weights FILE" in failure(make_plan, suites=[str(suite)])
     assert make_plan(suites=[str(suite)], weights="none")[0].config.weights == "none"
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ([], "raw"),
+        (["image.raw_budget_gb=0.00005072"], "raw"),  # 66 images of 16 x 16 x 3 bytes are 50,688 bytes
+        (["image.raw_budget_gb=0.00005"], "packed"),
+        (["image.storage=packed"], "packed"),
+        (["image.storage=raw", "image.raw_budget_gb=0.00005"], "raw"),
+    ],
+)
+def test_images_are_packed_where_raw_ones_exceed_the_budget(
+    make_plan: MakePlan, given: list[str], wanted: str
+) -> None:
+    (run,) = make_plan(given, tasks=["A2B"])
+    assert run.config.image.storage == wanted
+    assert run.config.image.raw_budget_gb is None  # what was chosen counts, not how
+    assert all(text.replace("0.00005", "5e-05") in run.command or text in run.command for text in given)

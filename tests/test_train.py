@@ -131,7 +131,7 @@ def test_batches(tiny_run):
     # Every image once a pass: 36 source images in 6 batches of 6, 30 target images in 6 of 5.
     assert sorted(torch.cat([batch.target.positions for batch in batches[:6]]).tolist()) == list(range(30))
     data = run.training.data
-    expected = run.training.augmentation.test(data.target_images[batches[0].target.positions.numpy()])
+    expected = run.training.augmentation.test(data.target[batches[0].target.positions.numpy()])
     assert batches[0].target.images.shape == (5, 3, 16, 16)
     # With a centre crop and no flip a view would be the image itself; here flips may happen.
     for image, plain in zip(batches[0].target.images, expected, strict=True):
@@ -160,7 +160,7 @@ def test_class_balanced_source_sampling(tiny_run):
     run = tiny_run("source_only", run=False)
     data = run.training.data
     keep = np.flatnonzero((data.source_labels != 2) | (np.arange(36) % 4 == 0))
-    small = type(data)(data.source_images[keep], data.source_labels[keep], data.target_images)
+    small = type(data)(data.source[keep], data.source_labels[keep], data.target)
     batches = tiny_run(Balanced, data=small, steps=6, evaluations=1).training.method.batches
     counts = torch.bincount(torch.cat([batch.source.labels for batch in batches]), minlength=3)
     assert counts.tolist() == [12, 12, 12]
