@@ -336,3 +336,12 @@ def test_the_classification_loss_is_the_cross_entropy_of_the_batch(tiny_run):
 
     run = tiny_run(Traced, steps=1, evaluations=1)
     assert run.seen[0][1]["classification"] == pytest.approx(run.training.method.wanted, rel=1e-5)
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_the_backbone_is_compiled_on_request(tiny_run, monkeypatch, wanted):
+    """The compiler itself takes minutes and needs a C++ compiler; that it is asked is ours to test."""
+    asked = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda module: asked.append(module))
+    run = tiny_run("source_only", compile=wanted)
+    assert asked == ([run.training.network.backbone] if wanted else [])
