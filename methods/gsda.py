@@ -9,11 +9,15 @@ features, summed over the images; L_syn wants the magnitude of each level to be 
 The discriminators minimise L_g + L_l + beta L_syn (14), the features L_c + beta L_syn - (L_g + L_l) (16), the
 classifier L_c = CE(source) + alpha * entropy(target) alone (3 to 5, 17).
 
-How one backward pass does this: the bank sees the features through scale_gradient(features, +lambda), which
-is right for L_syn. The adversarial losses need -lambda, so each carries the difference, -2 lambda times its
-own gradient with respect to the features, which L_syn has computed anyway. The discriminators' weights lie
-behind neither and get everything with factor 1. As every named loss carries its own route, factors of the
-engine's loss_weights leave the routing right.
+How one backward pass does this: a bank of discriminators gives its logits by two ways, of which that for the
+adversarial losses leads back to the features with -lambda and that for L_syn with +lambda. The weights of the
+discriminators lie behind neither and get everything with factor 1. As every named loss carries its own route,
+factors of the engine's loss_weights leave the routing right.
+
+What makes it cheap: the gradient of a discriminator's loss by f_i is the loss's derivative by the logit, in
+closed form, times the logit's gradient by f_i, whose norm the bank returns. Groups and classes are one bank
+of b + r networks. On a CPU each reads only the source images that count for it, as all others weigh exactly
+0; a GPU would have to wait for their number, so there each reads all images.
 
 Choices where the paper is silent (all of them in the configuration where they have a value):
 - losses are means over the batch's images, both domains together, where the paper writes sums over the data;
@@ -22,7 +26,8 @@ Choices where the paper is silent (all of them in the configuration where they h
 - both players move at once with DANN's ramp for lambda (the paper alternates, section 2.4);
 - the global discriminator is DANN's, the local ones are narrower; no batch normalisation, no dropout;
 - what a "highly confident pseudo label" is (section 3.1), and when the selection starts.
-"first-order derivatives" (section 2.3) holds for the features; L_syn needs create_graph for the weights.
+"first-order derivatives" (section 2.3) holds for the features: a network of ReLUs has no others by its input.
+By the discriminators' weights L_syn needs second ones, which ``StackedMLP`` computes with the first.
 """
 
 import math
@@ -36,7 +41,7 @@ from torch.nn import functional
 
 from dabench.config import OURS, setting
 from dabench.errors import UserError
-from dabench.layers import StackedMLP, add_gradient, domain_labels, entropy, scale_gradient
+from dabench.layers import StackedMLP, domain_labels, entropy, reverse_gradient, scale_gradient
 from dabench.method import Batch, Features, Method, MethodConfig, Outputs, Selection, Spec, register
 from dabench.recipe import Recipe, Sourced
 
@@ -45,6 +50,7 @@ __all__ = [
     "GSDAConfig",
     "magnitudes",
     "membership",
+    "relevant_images",
     "sample_weights",
     "select_confident",
     "synchronisation_loss",
@@ -113,27 +119,51 @@ def sample_weights(labels: Tensor, target_logits: Tensor) -> Tensor:
     return torch.cat([functional.one_hot(labels, classes).to(target.dtype), target]).T
 
 
-def weighted_domain_losses(logits: Tensor, weights: Tensor, source: int) -> Tensor:
-    """Weighted binary cross-entropy of each discriminator, mean over the images (equations 7 and 8): (K,).
+def relevant_images(weights: Tensor, source: int) -> Tensor | None:
+    """Rows that discriminators need, (K, R): source images that weigh something there, and the whole target.
+
+    R follows the discriminator with the most; the others get images of weight 0 besides their own. None where
+    that is every image. Reading R makes the host wait for the device.
 
     Args:
-        logits: of "this is a source image", (K, N), source images first.
-        weights: of the images for each discriminator, (K, N), in [0, 1].
+        weights: of the images for each discriminator, (K, N), source images first.
         source: the number of source images, 0 to N.
     """
-    labels = domain_labels(source, logits.shape[1] - source, logits.device).to(logits.dtype)
-    losses = functional.binary_cross_entropy_with_logits(logits, labels.expand_as(logits), reduction="none")
-    return (weights * losses).mean(dim=1)
+    counts = weights[:, :source] > 0
+    most = int(counts.sum(dim=1).amax())
+    if most == source:
+        return None
+    own = counts.int().argsort(dim=1, descending=True, stable=True)[:, :most]
+    target = torch.arange(source, weights.shape[1], device=weights.device)
+    return torch.cat([own, target.expand(len(weights), -1)], dim=1)
 
 
-def magnitudes(gradients: Tensor) -> Tensor:
-    """Sum over the images of the norms of their gradients: (..., N, D) to (...).
+def weighted_domain_losses(logits: Tensor, weights: Tensor, labels: Tensor) -> Tensor:
+    """Weighted binary cross-entropy of each discriminator, summed over the images (equations 6 to 8): (K,).
 
-    A source image has weight 0, and a gradient of exactly 0, at the discriminators of other classes;
-    ``vector_norm`` has derivative 0 there, where the root of a sum of squares would have NaN.
+    Args:
+        logits: of "this is a source image", (K, R).
+        weights: of the images for each discriminator, (K, R), at least 0.
+        labels: 1 for a source image and 0 for a target image, (K, R).
     """
-    norms: Tensor = torch.linalg.vector_norm(gradients, dim=-1)
-    return norms.sum(dim=-1)
+    losses = functional.binary_cross_entropy_with_logits(logits, labels, reduction="none")
+    return (weights * losses).sum(dim=1)
+
+
+def magnitudes(logits: Tensor, slopes: Tensor, weights: Tensor, labels: Tensor) -> Tensor:
+    """Norms of the gradients of ``weighted_domain_losses`` by the features, summed over the images: (K,).
+
+    The derivative by the logit is weight * (sigmoid(logit) - label), and its absolute value the weight times
+    the probability given to the wrong domain.
+
+    Args:
+        logits: of "this is a source image", (K, R).
+        slopes: norms of the logits' gradients by the features, (K, R), at least 0.
+        weights: of the images for each discriminator, (K, R), at least 0.
+        labels: 1 for a source image and 0 for a target image, (K, R).
+    """
+    wrong = torch.sigmoid((1 - 2 * labels) * logits)
+    return (weights * wrong * slopes).sum(dim=1)
 
 
 def synchronisation_loss(domain: Tensor, groups: Tensor, classes: Tensor, members: Tensor) -> Tensor:
@@ -205,13 +235,16 @@ class GSDA(Method):
         self.synchronise = config.synchronise and config.beta > 0
         groups = min(config.groups or max(2, round(spec.classes / 5)), spec.classes)
         self.register_buffer("members", membership(spec.classes, groups, spec.generator))
-        self.discriminators = nn.ModuleDict()  # a level each: (K, N, D) to logits (K, N, 1)
-        if "global" in config.levels:
-            self.discriminators["global"] = spec.discriminator()
-        widths = (spec.feature_dim, *config.local_hidden, 1)
-        for level, count in (("group", groups), ("class", spec.classes)):
-            if level in config.levels:
-                self.discriminators[level] = StackedMLP(count, widths)
+        counts: dict[Level, int] = {"global": 1, "group": groups, "class": spec.classes}
+        hidden = {"global": spec.discriminator_hidden, "local": config.local_hidden}
+        self.discriminators = nn.ModuleDict()  # the global one as DANN has it, and all local ones
+        self.banks: dict[str, tuple[Level, ...]] = {}  # the levels of each, in the order of its networks
+        for bank, levels in (("global", ("global",)), ("local", ("group", "class"))):
+            used = tuple(level for level in levels if level in config.levels)
+            if used:
+                widths = (spec.feature_dim, *hidden[bank])
+                self.discriminators[bank] = StackedMLP(sum(counts[level] for level in used), widths)
+                self.banks[bank] = used
 
     def losses(self, source: Outputs, labels: Tensor, target: Outputs, batch: Batch) -> dict[str, Tensor]:
         """Return the named losses, alpha and beta included; levels that are off are absent."""
@@ -231,27 +264,36 @@ class GSDA(Method):
             source: the number of source rows.
             reversal: lambda, at least 0.
         """
-        seen = scale_gradient(features, reversal if self.synchronise else -reversal)
-        shares = {"global": torch.ones_like(weights[:1]), "group": self.members @ weights, "class": weights}
-        inputs: dict[str, Tensor] = {}
+        ways = reverse_gradient(features, reversal), scale_gradient(features, reversal)
+        weights = weights / len(features)  # sums over the images become means
+        shares = {"global": torch.full_like(weights[:1], 1 / len(features))}
+        shares |= {"group": self.members @ weights, "class": weights}  # (K, N) each
         losses: dict[str, Tensor] = {}
-        for level, discriminators in self.discriminators.items():
-            # Expanding first gives every discriminator features of its own to differentiate by.
-            inputs[level] = seen.expand(len(shares[level]), *seen.shape)  # (K, N, D)
-            logits = discriminators(inputs[level]).squeeze(-1)  # (K, N)
-            losses[level] = weighted_domain_losses(logits, shares[level], source).sum()
+        m: dict[str, Tensor] = {}  # (K,) each
+        for bank, levels in self.banks.items():
+            sizes = [len(shares[level]) for level in levels]
+            found = self._bank(bank, ways, torch.cat([shares[level] for level in levels]), source)
+            by_level, steepness = (torch.split(values, sizes) for values in found)
+            losses |= {level: part.sum() for level, part in zip(levels, by_level, strict=True)}
+            m |= dict(zip(levels, steepness, strict=True))
         if self.synchronise:
-            total = torch.stack(list(losses.values())).sum()
-            found = torch.autograd.grad(total, list(inputs.values()), create_graph=True)
-            gradients = dict(zip(inputs, found, strict=True))  # (K, N, D) each
-            for level, gradient in gradients.items():
-                reverse = -2 * reversal * gradient.detach().sum(dim=0)
-                losses[level] = add_gradient(losses[level], features, reverse)
-            m = {level: magnitudes(gradient) for level, gradient in gradients.items()}  # (K,) each
             losses["synchronisation"] = self.config.beta * synchronisation_loss(
                 m["global"].sum(), m["group"], m["class"], self.members
             )
         return losses
+
+    def _bank(
+        self, bank: str, ways: tuple[Tensor, Tensor], weights: Tensor, source: int
+    ) -> tuple[Tensor, Tensor]:
+        """Losses and magnitudes of a bank's discriminators, (K,) each, from their weights (K, N)."""
+        labels = domain_labels(source, weights.shape[1] - source, weights.device).to(weights.dtype)
+        labels = labels.expand_as(weights)
+        rows = relevant_images(weights, source) if weights.device.type == "cpu" else None
+        if rows is not None:
+            weights, labels = weights.gather(1, rows), labels.gather(1, rows)
+        adversarial, along, slopes = self.discriminators[bank](*ways, rows)  # (K, R) each
+        losses = weighted_domain_losses(adversarial, weights, labels)
+        return losses, magnitudes(along, slopes, weights, labels)
 
     def begin_epoch(self, features: Features, progress: float) -> Selection | None:
         """Select the target images with a confident pseudo-label, from ``selection_start`` on."""

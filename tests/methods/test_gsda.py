@@ -9,24 +9,33 @@ import math
 import pytest
 import torch
 
-from dabench.layers import StackedMLP, mlp
+from dabench.layers import domain_labels, mlp
 from dabench.methods.gsda import membership, sample_weights, synchronisation_loss, weighted_domain_losses
 
 NAMES = ["gsda-glb", "gsda-glb-cls", "gsda-glb-cls-grp", "gsda"]
 
 
-def unstack(stacked: StackedMLP) -> list[torch.nn.Sequential]:
-    """K separate networks with copies of the stacked weights."""
-    networks = []
-    for k in range(len(stacked.weights[0])):
-        widths = [stacked.weights[0].shape[1], *(weight.shape[2] for weight in stacked.weights)]
-        network = mlp(widths).to(stacked.weights[0].dtype)
-        linear = [layer for layer in network if isinstance(layer, torch.nn.Linear)]
-        with torch.no_grad():
-            for layer, weight, bias in zip(linear, stacked.weights, stacked.biases, strict=True):
-                layer.weight.copy_(weight[k].T)
-                layer.bias.copy_(bias[k, 0])
-        networks.append(network)
+def separate(method) -> dict[str, list[tuple[torch.nn.Sequential, list[torch.Tensor]]]]:
+    """By level: networks with copies of a bank's weights, and the gradients that the bank has for these."""
+    networks = {}
+    for name, bank in method.discriminators.items():
+        queue = []
+        for k in range(len(bank.weights[0])):
+            widths = [bank.weights[0].shape[2], *(weight.shape[1] for weight in bank.weights)]
+            network = mlp(widths).to(bank.weights[0].dtype)
+            linear = [layer for layer in network if isinstance(layer, torch.nn.Linear)]
+            found = []
+            with torch.no_grad():
+                for layer, weight, bias in zip(linear, bank.weights, bank.biases, strict=True):
+                    layer.weight.copy_(weight[k])
+                    layer.bias.copy_(bias[k, 0])
+                    if weight.grad is not None:
+                        found += [weight.grad[k], bias.grad[k, 0]]
+            queue.append((network, found))
+        sizes = {"global": 1, "group": len(method.members), "class": method.members.shape[1]}
+        for level in method.banks[name]:
+            networks[level] = [queue.pop(0) for _ in range(sizes[level])]
+        assert not queue
     return networks
 
 
@@ -66,12 +75,11 @@ def slow_alignment(method, features, labels, logits, beta):
     """Losses by name, the images as separate leaves, and the separate networks by level."""
     images = [row.detach().clone().requires_grad_() for row in features]
     probabilities = [(torch.exp(row) / torch.exp(row).sum()).tolist() for row in logits.detach()]
-    networks, losses, magnitude = {}, {}, {}
-    for level, discriminators in method.discriminators.items():
-        networks[level] = [discriminators] if level == "global" else unstack(discriminators)
+    networks, losses, magnitude = separate(method), {}, {}
+    for level in networks:
         losses[level] = torch.zeros((), dtype=features.dtype)
         magnitude[level] = []
-        for k, network in enumerate(networks[level]):
+        for k, (network, _) in enumerate(networks[level]):
             weights = [
                 slow_weights(level, k, i, labels, probabilities, method.members) for i in range(len(images))
             ]
@@ -120,7 +128,7 @@ def check(method, outputs, labels, batch, factors):
         torch.testing.assert_close(losses[name], expected[name], rtol=1e-12, atol=1e-13)
 
     weighted = {name: factors.get(name, 1.0) * loss for name, loss in expected.items()}
-    adversarial = sum(weighted[level] for level in method.discriminators)
+    adversarial = sum(weighted[level] for level in networks)
     together = weighted.get("synchronisation", torch.zeros((), requires_grad=True))
     # Equation 17: the classifier by L_c alone.
     (by_logits,) = gradients(weighted["classification"] + weighted["entropy"], [logits])
@@ -130,14 +138,9 @@ def check(method, outputs, labels, batch, factors):
     along = torch.stack(gradients(together, images))
     torch.testing.assert_close(features.grad, reversal * (along - against), rtol=1e-9, atol=1e-14)
     # Equation 14.
-    for level, discriminators in method.discriminators.items():
-        for k, network in enumerate(networks[level]):
+    for level in networks:
+        for network, found in networks[level]:
             wanted = gradients(adversarial + together, list(network.parameters()))
-            if level == "global":
-                found = [parameter.grad for parameter in discriminators.parameters()]
-            else:
-                pairs = zip(discriminators.weights, discriminators.biases, strict=True)
-                found = [g for w, b in pairs for g in (w.grad[k].T, b.grad[k, 0])]
             for one, other in zip(found, wanted, strict=True):
                 torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-14)
     if reversal > 0:
@@ -190,13 +193,14 @@ def linear_bank(make_method):
     method = make_method(
         "gsda", classes=2, groups=1, feature_dim=2, discriminator_hidden=(), local_hidden=(), alpha=0.0
     )
-    rows = {"group": [[0.0, 2.0]], "class": [[1.0, 0.0], [0.0, 3.0]]}
+    rows = {
+        "global": [[3.0, 4.0]],
+        "local": [[0.0, 2.0], [1.0, 0.0], [0.0, 3.0]],
+    }  # the group's, the classes'
     with torch.no_grad():
-        method.discriminators["global"][0].weight.copy_(torch.tensor([[3.0, 4.0]]))
-        method.discriminators["global"][0].bias.zero_()
-        for level, values in rows.items():
-            method.discriminators[level].weights[0].copy_(torch.tensor(values)[:, :, None])
-            method.discriminators[level].biases[0].zero_()
+        for bank, values in rows.items():
+            method.discriminators[bank].weights[0].copy_(torch.tensor(values)[:, None])
+            method.discriminators[bank].biases[0].zero_()
     return method
 
 
@@ -216,7 +220,7 @@ def test_by_hand(make_method):
     total.backward()
     # dL_g/da is 0 at features 0, and m_dom = |a| / 2 grows along a / 2 |a|.
     expected = torch.tensor([[0.3, 0.4]], dtype=torch.float64)
-    torch.testing.assert_close(method.discriminators["global"][0].weight.grad, expected)
+    torch.testing.assert_close(method.discriminators["global"].weights[0].grad[0], expected)
     # The source image. Adversarial: -lambda * w * (s - 1) / 2 * a over the discriminators that weigh it, and
     # those are the domain's, the group's and class 0's.
     rows = torch.tensor([[3.0, 4.0], [0.0, 2.0], [1.0, 0.0]], dtype=torch.float64)
@@ -248,7 +252,10 @@ def test_numerical_derivatives(make_method, make_batch):
     parameters = [parameter for parameter in method.parameters() if parameter.dim() > 1]
     assert torch.autograd.gradcheck(synchronisation, (features, *parameters), fast_mode=True)
     logits = torch.randn(4, 7, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda logits: weighted_domain_losses(logits, weights, 4), (logits,))
+    domains = domain_labels(4, 3).double().expand_as(logits)
+    assert torch.autograd.gradcheck(
+        lambda logits: weighted_domain_losses(logits, weights, domains), (logits,)
+    )
 
 
 def test_the_whole_network_in_one_backward_pass(make_method, make_batch, network):
@@ -277,21 +284,20 @@ def test_the_whole_network_in_one_backward_pass(make_method, make_batch, network
         torch.testing.assert_close(parameter.grad, gradient, rtol=1e-9, atol=1e-14)
 
 
-def test_one_evaluation_of_the_bank_and_second_derivatives_only_where_needed(
+def test_one_evaluation_of_each_bank_and_no_graph_of_a_gradient(
     make_method, make_outputs, make_batch, monkeypatch
 ):
     calls = []
     source, target, *_ = make_outputs()
     batch = make_batch()
+    monkeypatch.setattr(torch.autograd, "grad", None)
     for name in NAMES:
         method = make_method(name)
-        for level, discriminators in method.discriminators.items():
-            discriminators.register_forward_hook(lambda *_, key=(name, level): calls.append(key))
-        if name != "gsda":
-            monkeypatch.setattr(torch.autograd, "grad", None)
-        method.losses(source, batch.source.labels, target, batch)
-        monkeypatch.undo()
-    assert len(calls) == len(set(calls)) == 1 + 2 + 3 + 3
+        for bank, discriminators in method.discriminators.items():
+            discriminators.register_forward_hook(lambda *_, key=(name, bank): calls.append(key))
+        losses = method.losses(source, batch.source.labels, target, batch)
+        torch.stack(list(losses.values())).sum().backward()
+    assert len(calls) == len(set(calls)) == 1 + 2 + 2 + 2
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -303,11 +309,16 @@ def test_global_level_alone_is_dann(seed, make_method, make_outputs, make_batch)
         source, target, features, _ = make_outputs(dtype=torch.float32)
         losses = method.losses(source, batch.source.labels, target, batch)
         torch.stack(list(losses.values())).sum().backward()
-        weights = list(method.parameters())
-        found.append([*losses.values(), *weights, features.grad, *(weight.grad for weight in weights)])
+        layers = method.discriminator[::2] if method is dann else None
+        weights = [w for layer in layers for w in (layer.weight, layer.bias)] if layers else []
+        if method is ours:
+            bank = method.discriminators["global"]
+            weights = [w for pair in zip(bank.weights, bank.biases, strict=True) for w in pair]
+        assert len(weights) == len(list(method.parameters()))
+        found.append([*losses.values(), features.grad, *weights, *(weight.grad for weight in weights)])
     assert len(found[0]) == len(found[1])
     for one, other in zip(*found, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-8)
+        torch.testing.assert_close(one.squeeze(), other.squeeze(), rtol=1e-6, atol=1e-8)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -322,9 +333,10 @@ def test_zero_weights_give_no_nan(dtype, make_method, make_outputs, make_batch):
     found = [features.grad, logits.grad, *(parameter.grad for parameter in method.parameters())]
     assert all(torch.isfinite(gradient).all() for gradient in found)
     assert all(torch.isfinite(loss) for loss in losses.values())
-    for weight in method.discriminators["class"].weights:
-        assert weight.grad[0].any()
-        assert not weight.grad[1:].any()
+    groups = len(method.members)
+    for weight in method.discriminators["local"].weights:
+        assert weight.grad[groups].any()
+        assert not weight.grad[groups + 1 :].any()
 
 
 def test_weights_sum_to_one_at_each_level():

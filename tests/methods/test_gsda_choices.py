@@ -48,8 +48,7 @@ def test_groups_follow_the_methods_stream():
 def test_number_of_groups(classes, groups, expected, make_method):
     method = make_method("gsda", classes=classes, groups=groups)
     assert method.members.shape == (expected, classes)
-    assert len(method.discriminators["group"].weights[0]) == expected
-    assert len(method.discriminators["class"].weights[0]) == classes
+    assert len(method.discriminators["local"].weights[0]) == expected + classes
 
 
 def test_groups_are_restored_with_the_weights(make_method):
@@ -124,7 +123,8 @@ def test_sampling_can_be_switched_off(make_method):
 def test_rows_of_table_1(name, levels, synchronise, make_method, make_outputs, make_batch):
     method = make_method(name)
     assert METHODS.get(name).cls is GSDA
-    assert set(method.discriminators) == levels
+    assert {level for bank in method.banks.values() for level in bank} == levels
+    assert method.discriminators.keys() == method.banks.keys()
     source, target, *_ = make_outputs()
     losses = method.losses(source, make_batch().source.labels, target, make_batch())
     expected = {"classification", "entropy", *levels} | ({"synchronisation"} if synchronise else set())
@@ -149,9 +149,7 @@ def test_values_of_the_paper(suite, alpha, beta, groups, classes, make_method):
     params = {key.removeprefix("params."): entry.value for key, entry in recipe.items()}
     assert params == {"alpha": alpha, "beta": beta, "groups": groups}
     method = make_method("gsda", classes=classes, **params)
-    assert sum(
-        len(bank.weights[0]) for level, bank in method.discriminators.items() if level != "global"
-    ) == (groups + classes)
+    assert len(method.discriminators["local"].weights[0]) == groups + classes
 
 
 @pytest.mark.parametrize(("suite", "width"), [("digits", 100), ("minidigits", 32)])
@@ -159,7 +157,7 @@ def test_local_discriminators_on_digits(suite, width, make_method):
     recipe = GSDA.recipes[suite]
     assert recipe["params.local_hidden"].source.startswith("our choice")
     method = make_method("gsda", local_hidden=recipe["params.local_hidden"].value)
-    assert [weight.shape[2] for weight in method.discriminators["class"].weights] == [width, 1]
+    assert [weight.shape[1] for weight in method.discriminators["local"].weights] == [width, 1]
 
 
 @pytest.mark.parametrize(
