@@ -1,4 +1,4 @@
-"""Decoded and resized images as JPEGs of quality 95 in one file: about a tenth of their raw size.
+"""Decoded and resized images as JPEGs of quality 95 in one file: a tenth to a fifth of the raw size.
 
 Layout: 8 bytes of magic; image count and side, then the place where each image begins and where the last one
 ends, counted from the file's start (all int64, little-endian); then the JPEGs, one after the other.

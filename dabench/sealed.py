@@ -7,6 +7,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +24,7 @@ __all__ = ["TAG", "about_of", "is_abandoned", "sealed_file", "sidecar"]
 BLOCK_BYTES = 64 * 1024
 BLOCKS = 16
 DAY_SECONDS = 86_400
+LOCKED = re.compile(r"\..+\.([0-9a-f]{8}\.part|lock)")  # hidden files that a live build holds the lock of
 
 TAG = "CACHEDIR.TAG"
 """Marks a folder of sealed files: what lies in it can be made again (https://bford.info/cachedir/)."""
@@ -84,18 +86,23 @@ def about_of(path: Path) -> Mapping[str, Any] | None:
 
 
 def is_abandoned(part: Path) -> bool:
-    """Whether nobody is writing a hidden temporary file any more: its build is dead."""
+    """Whether nobody writes a hidden file any more: the process that made it is dead.
+
+    Where no lock tells (a file system without locks, somebody else's temporary file), it is after a day.
+    """
     try:
         with part.open("rb") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return False
-            except OSError:  # a file system without locks
-                return time.time() - os.fstat(file.fileno()).st_mtime > DAY_SECONDS
+            if LOCKED.fullmatch(part.name):
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    return True
+                except BlockingIOError:
+                    return False
+                except OSError:
+                    pass
+            return time.time() - os.fstat(file.fileno()).st_mtime > DAY_SECONDS
     except OSError:  # gone, or another user's
         return False
-    return True
 
 
 def _is_sound(path: Path) -> bool:

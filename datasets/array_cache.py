@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dabench.cache import cache_folder
+from dabench.sealed import sealed_file
 
 __all__ = ["cached_array", "key_of"]
 
@@ -29,36 +28,13 @@ def key_of(**inputs: Any) -> str:
 def cached_array(kind: str, key: str, build: Callable[[], NDArray[np.uint8]]) -> NDArray[np.uint8]:
     """Return the array memory-mapped and read-only from the cache folder; build and store it first if needed.
 
-    The file is written beside its place and renamed, so two processes that build at once do no harm.
+    The file is sealed: verified when opened, and safe with several processes (``dabench.sealed``).
     """
-    path = cache_folder() / kind / f"{key}.npy"
-    stored = _mapped(path)
-    if stored is None:
-        _store(path, build())
-        stored = _mapped(path)
-    if stored is None:
-        raise OSError(f"{path} was written and cannot be read back")
-    return stored
 
+    def store(path: Path) -> None:
+        with path.open("wb") as file:  # np.save appends .npy to a path
+            np.save(file, build(), allow_pickle=False)
 
-def _mapped(path: Path) -> NDArray[np.uint8] | None:
-    try:
-        array: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return None
+    path = sealed_file(cache_folder() / kind / f"{key}.npy", {"kind": kind}, store)
+    array: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
     return array
-
-
-def _store(path: Path, array: NDArray[np.uint8]) -> None:
-    # Not records.write_atomically: it takes bytes, and a second copy of 150 MB in memory is not needed.
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.save(file, array, allow_pickle=False)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,7 @@ from dabench.terminal import standard_console
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
+    from dabench.cache import CacheEntry
     from dabench.datasets.download import Report
     from dabench.suite import Suite
 
@@ -27,10 +28,13 @@ SuiteArgument = Annotated[str, typer.Argument(help="Name of a suite, or the YAML
 
 def add_to(app: typer.Typer) -> None:
     """Add the command ``data`` with its sub-commands."""
-    data = typer.Typer(no_args_is_help=True, help="Say what data are here, check them, fetch them.")
+    data = typer.Typer(
+        no_args_is_help=True, help="Say what data are here, check them, fetch them, clear the cache."
+    )
     data.command()(status)
     data.command()(check)
     data.command()(fetch)
+    data.command()(drop)
     app.add_typer(data, name="data")
 
 
@@ -39,12 +43,22 @@ def status(
     data: DataOption = Path("data"),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say which domains are on this machine, where, and how to get those that are missing."""
-    rows = [row for item in _suites(suite) for row in _status_rows(item, data)]
-    if as_json:
-        typer.echo(json.dumps(rows, indent=1))
+    """Say which domains are on this machine, where, what the cache holds, and how to get what is missing."""
+    from dabench.cache import cache_bytes, cache_entries, cache_folder
+    from dabench.datasets.cached import cache_text, entry_row
+
+    entries = cache_entries()
+    rows = [row for item in _suites(suite) for row in _status_rows(item, data, entries)]
+    if not as_json:
+        _print_status(rows)
+        standard_console().print(
+            f"cache: {cache_text(entries)}", highlight=False, markup=False, soft_wrap=True
+        )
         return
-    _print_status(rows)
+    for row in rows:
+        row["cached"] = [entry_row(entry) for entry in row["cached"]]
+    cache = {"folder": str(cache_folder()), "bytes": cache_bytes(), "entries": [*map(entry_row, entries)]}
+    typer.echo(json.dumps({"domains": rows, "cache": cache}, indent=1))
 
 
 def check(
@@ -101,13 +115,44 @@ def fetch(
         typer.echo(text)
 
 
+def drop(
+    suite: Annotated[str | None, typer.Argument(help="A suite or its YAML file.")] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Everything, also what no suite is known of.")
+    ] = False,
+) -> None:
+    """Remove decoded images and features from the cache; they are made again when a run needs them."""
+    from dabench.datasets.cached import drop as drop_cached
+    from dabench.datasets.cached import entry_text, size_text
+    from dabench.discovery import discover_suites
+    from dabench.suite import SUITES
+
+    if (suite is None) != everything:
+        raise UserError("name a suite, or give --all for everything", "dabench data status lists the suites")
+    discover_suites()
+    known = set(SUITES)
+    if suite is not None and _is_file(suite):
+        suite = _suite(suite).name
+        known.add(suite)
+    dropped = drop_cached(suite, known)
+    for entry in dropped:
+        about = f"{entry.label}: {entry_text(entry)}" if entry.label else f"{entry_text(entry)}: {entry.path}"
+        typer.echo(f"{about}, {size_text(entry.size_bytes)}")
+    freed = size_text(sum(entry.size_bytes for entry in dropped))
+    typer.echo(f"{len(dropped)} removed, {freed} freed" if dropped else "the cache holds nothing of it")
+
+
+def _is_file(suite: str) -> bool:
+    return Path(suite).suffix in (".yaml", ".yml")
+
+
 def _suite(name: str) -> "Suite":
     from dabench.discovery import discover_suites, read_manifest
     from dabench.suite import SUITES, Suite
 
     discover_suites()
-    path = Path(name)
-    if path.suffix in (".yaml", ".yml"):
+    if _is_file(name):
+        path = Path(name)
         return Suite(read_manifest(path), path.resolve().parent, str(path))
     return SUITES.get(name)
 
@@ -120,11 +165,14 @@ def _suites(name: str | None) -> list["Suite"]:
     return [_suite(name)] if name is not None else [SUITES.get(key) for key in SUITES]
 
 
-def _status_rows(suite: "Suite", data: Path) -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = []
+def _status_rows(suite: "Suite", data: Path, entries: list["CacheEntry"]) -> list[dict[str, Any]]:
+    from dabench.datasets.cached import entries_of
+
+    rows: list[dict[str, Any]] = []
     for state in suite.loader(data).status():
-        row: dict[str, object] = {"suite": suite.name, "domain": state.domain, "present": state.present}
+        row: dict[str, Any] = {"suite": suite.name, "domain": state.domain, "present": state.present}
         row |= {"found": state.found, "images": state.images}
+        row["cached"] = entries_of(entries, suite.name, state.domain)
         rows.append(row | {"how_to_get": "" if state.present else _how_to_get(suite, data)})
     return rows
 
@@ -137,11 +185,17 @@ def _how_to_get(suite: "Suite", data: Path) -> str:
     return by_hand(suite.manifest, data)
 
 
-def _print_status(rows: list[dict[str, object]]) -> None:
+def _print_status(rows: list[dict[str, Any]]) -> None:
+    """Print the table. Its column on the cache is left out where the cache holds none of the domains."""
     from rich.markup import escape
     from rich.table import Column, Table
 
+    from dabench.datasets.cached import entry_text, size_text
+
+    any_cached = any(row["cached"] for row in rows)
     table = Table("suite", "domain", "here", Column("images", justify="right"))
+    if any_cached:
+        table.add_column("in the cache")
     table.add_column("where, or what is missing", overflow="fold")
     hints: dict[str, str] = {}
     last = None
@@ -150,7 +204,9 @@ def _print_status(rows: list[dict[str, object]]) -> None:
         images = "" if row["images"] is None else f"{row['images']:,}"
         here = "[green]yes[/]" if row["present"] else "[yellow]no[/]"
         shown = "" if name == last else escape(name)
-        table.add_row(shown, escape(str(row["domain"])), here, images, escape(str(row["found"])))
+        lines = [f"{entry_text(entry)}, {size_text(entry.size_bytes)}" for entry in row["cached"]]
+        cached = [escape("\n".join(lines))] if any_cached else []
+        table.add_row(shown, escape(str(row["domain"])), here, images, *cached, escape(str(row["found"])))
         if row["how_to_get"]:
             hints[name] = str(row["how_to_get"])
         last = name
