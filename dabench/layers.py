@@ -73,8 +73,8 @@ class _StackedPass(torch.autograd.Function):
         ctx: Any, inputs: Tensor, again: Tensor, rows: Tensor | None, *parameters: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         weights, biases = parameters[::2], parameters[1::2]
-        hidden = inputs.expand(len(weights[0]), *inputs.shape) if rows is None else inputs[rows]  # (K, R, in)
-        gates = []
+        seen = inputs.expand(len(weights[0]), *inputs.shape) if rows is None else inputs[rows]  # (K, R, in)
+        hidden, gates = seen, []
         for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
             hidden = torch.baddbmm(bias, hidden, weight.mT).relu_()
             gates.append(hidden)
@@ -86,24 +86,23 @@ class _StackedPass(torch.autograd.Function):
             slope = torch.bmm(slopes[0], weight)
         slope = slope.expand(*outputs.shape, -1)  # (K, R, in)
         norms = torch.linalg.vector_norm(slope, dim=-1)
-        ctx.save_for_backward(inputs, rows, slope, norms, *gates, *slopes[:-1], *parameters)
-        ctx.depth = len(gates)
+        ctx.save_for_backward(seen, rows, slope, norms, *gates, *slopes[:-1], *parameters)
+        ctx.depth, ctx.count = len(gates), len(inputs)
         return outputs, outputs.clone(), norms
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        inputs, rows, slope, norms, *rest = ctx.saved_tensors
+        seen, rows, slope, norms, *rest = ctx.saved_tensors
         below = max(ctx.depth - 1, 0)  # hidden layers that have another one above them
         gates, slopes, parameters = rest[: ctx.depth], rest[ctx.depth :][:below], rest[ctx.depth + below :]
         weights, biases = parameters[::2], parameters[1::2]
         by_inputs, by_again, by_norms = gradients  # (K, R) each
         factor = (by_inputs + by_again).unsqueeze(-1)
         stretch = (by_norms / norms).masked_fill(norms == 0, 0).unsqueeze(-1)
-        seen = inputs if rows is None else inputs[rows]
         probe = torch.addcmul(stretch * slope, factor, seen)  # (K, R, in)
-        found: list[Tensor | None] = [_scatter(by_inputs, slope, rows, len(inputs))]
-        found += [_scatter(by_again, slope, rows, len(inputs)), None]
+        found: list[Tensor | None] = [_scatter(by_inputs, slope, rows, ctx.count)]
+        found += [_scatter(by_again, slope, rows, ctx.count), None]
         for layer in range(below):
             found += [torch.bmm(slopes[layer].mT, probe), torch.bmm(factor.mT, slopes[layer])]
             probe = torch.baddbmm(factor * biases[layer], probe, weights[layer].mT).mul_(gates[layer])
