@@ -4,9 +4,9 @@
 
 Images are made from their number, each time one is asked for, so that nothing but the cache takes room on the
 disk: coarse colours, enlarged. The same is done with a tenth as many, each phase in a process of its own; the
-cache lies in a temporary folder that is removed. The table has, in MiB, what was resident after the imports, the
-most that was resident (VmHWM), and the most that belongs to no file (RssAnon, looked at each 20 ms). Linux only.
-Names and digests of the images are held in memory, here as with real files: some 150 bytes an image.
+cache lies in a temporary folder that is removed. The table has, in MiB, what was resident after the imports,
+the most that was resident (VmHWM), and the most that belongs to no file (RssAnon, looked at each 20 ms).
+Names and digests of the images are held in memory, here as with real files. Linux only.
 """
 
 import argparse

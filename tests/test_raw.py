@@ -2,6 +2,8 @@
 
 import gc
 import os
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -81,3 +83,23 @@ def test_a_removed_file_stays_open_and_its_handle_is_closed_in_the_end(tmp_path,
     del raw
     gc.collect()
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="counts resident pages as Linux shows them"
+)
+def test_reading_by_position_leaves_nothing_of_the_file_resident(tmp_path, monkeypatch):
+    def resident():
+        found = re.search(r"RssFile:\s*(\d+) kB", Path("/proc/self/status").read_text())
+        return int(found.group(1)) * 1024
+
+    write_raw(tmp_path / "raw.npy", 400, 256, (np.full((256, 256, 3), k % 256, np.uint8) for k in range(400)))
+    grown = {}
+    for name, limit in (("positioned", 2**20), ("mapped", 2**30)):
+        monkeypatch.setattr(dabench.raw, "LARGEST_MAPPING_BYTES", limit)
+        images, before = RawImages(tmp_path / "raw.npy", 400, 256), resident()
+        for first in range(0, 400, 50):
+            images.take(np.arange(first, first + 50))
+        grown[name] = resident() - before
+    assert grown["positioned"] < 8 * 2**20
+    assert grown["mapped"] > 60 * 2**20, "the measurement would not have seen it"
