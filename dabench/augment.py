@@ -5,8 +5,14 @@ times as long). Anywhere else all images are resized at once, by two batched mat
 are handed in, one row an image, and no image's result depends on the rest of its batch.
 """
 
+import contextlib
+import functools
 import math
+import os
+import threading
 import weakref
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -20,6 +26,11 @@ __all__ = ["Augmentation", "colour_jitter", "random_resized_boxes"]
 
 ATTEMPTS = 10
 """At a random resized crop, as in torchvision."""
+
+PART = 200_000
+"""Pixels of a batch below which another thread is not worth its start: some milliseconds of work."""
+
+_LOCK = threading.Lock()
 
 # Columns of the draws, after two for each attempt. Every image has them all, so switching one part on leaves
 # the others' draws alone.
@@ -118,7 +129,7 @@ class Augmentation:
         return transform(batch, boxes, flips, self._factors(draws))
 
     def test(self, images: NDArray[np.uint8] | Tensor) -> Tensor:
-        """Cut the centre of uint8 (B, S, S, 3), an array or a tensor, and normalise it; returns as ``train``."""
+        """Cut the centre of uint8 (B, S, S, 3), array or tensor, and normalise it; returns as ``train``."""
         batch = _tensor(images)
         if self._device.type == "cpu":
             boxes = self._centre(len(batch), batch.shape[1])
@@ -159,22 +170,31 @@ class Augmentation:
         flips: NDArray[np.bool_],
         factors: NDArray[np.float64] | None,
     ) -> Tensor:
-        """Image by image, so that one image stays in the processor's cache from first to last."""
+        """Image by image: one image stays in the processor's cache from first to last."""
         size = self._config.size
-        out = self._memory.lend((len(batch), size, size, 3))
+        memory = self._memory.lend((len(batch), size, size, 3))
+        out = torch.from_numpy(memory)
         shifts = None if factors is None else torch.from_numpy(factors).float()
-        for row, (box, flip) in enumerate(zip(boxes.tolist(), flips.tolist(), strict=True)):
-            crop = _resized_crop(batch[row : row + 1].permute(0, 3, 1, 2), box, size)
-            crop = crop.flip(-1) if flip else crop
-            lines = out[row].view(size, size * 3)
-            lines.copy_(crop[0].permute(1, 2, 0).reshape(size, size * 3))
-            if shifts is None:
-                lines.mul_(self._byte_scale)
+
+        def work(rows: range) -> None:
+            # Not `out`: made in the caller's inference mode, it could be changed by the caller's thread only.
+            lines = torch.from_numpy(memory[rows.start : rows.stop]).view(-1, size, size * 3)
+            for row, line in zip(rows, lines, strict=True):
+                crop = _resized_crop(batch[row : row + 1].permute(0, 3, 1, 2), boxes[row].tolist(), size)
+                crop = crop.flip(-1) if flips[row] else crop  # (1, 3, size, size)
+                if shifts is not None:
+                    planes = crop.contiguous().float().div_(255)  # each channel in one piece: long vectors
+                    crop = colour_jitter(planes, shifts[row : row + 1])
+                line.copy_(crop[0].permute(1, 2, 0).reshape(size, size * 3))
+                line.mul_(self._byte_scale if shifts is None else self._scale).add_(self._shift)
+
+        with _plain_operations() as threads:
+            parts = min(threads, 1 + len(batch) * size * size // PART)
+            if parts == 1:
+                work(range(len(batch)))
             else:
-                planes = out[row : row + 1].permute(0, 3, 1, 2)
-                planes.copy_(colour_jitter(planes / 255, shifts[row : row + 1]))
-                lines.mul_(self._scale)
-            lines.add_(self._shift)
+                edges = [len(batch) * part // parts for part in range(parts + 1)]
+                list(_workers(threads, os.getpid()).map(work, map(range, edges[:-1], edges[1:])))
         return out.permute(0, 3, 1, 2)
 
     def _on_device(
@@ -213,17 +233,39 @@ class _Memory:
     def __init__(self) -> None:
         self._free: dict[tuple[int, ...], list[NDArray[np.float32]]] = {}
 
-    def lend(self, shape: tuple[int, ...]) -> Tensor:
+    def lend(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
         free = self._free.setdefault(shape, [])
         try:
             memory = free.pop()
         except IndexError:
             memory = np.empty(shape, np.float32)
-        # The tensor's storage owns this view. The view dies with the last tensor that shares the storage, one
-        # that autograd has saved included.
+        # A tensor's storage owns the array that it was made from. So this view dies with the last tensor that
+        # shares the storage, one that autograd has saved included.
         view = memory[:]
         weakref.finalize(view, free.append, memory).atexit = False
-        return torch.from_numpy(view)
+        return view
+
+
+@functools.cache
+def _workers(threads: int, process: int) -> ThreadPoolExecutor:
+    """Threads for parts of a batch, shared by all runs of a process, and not by a forked child."""
+    return ThreadPoolExecutor(threads, f"augment-{process}")
+
+
+@contextlib.contextmanager
+def _plain_operations() -> Iterator[int]:
+    """Keep torch from splitting single operations between threads, and give the number that it had.
+
+    Operations on one image take microseconds. Split, they wait for each other; with other work on the same
+    processors a batch then took a hundred times as long (measured).
+    """
+    with _LOCK:  # the number belongs to the whole process
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield threads
+        finally:
+            torch.set_num_threads(threads)
 
 
 def _tensor(images: NDArray[np.uint8] | Tensor) -> Tensor:
@@ -284,8 +326,8 @@ def _grey(images: Tensor) -> Tensor:
 def _turn_hue(images: Tensor, turns: Tensor) -> Tensor:
     """Turn the hue of (B, 3, H, W) in [0, 1] by turns (B, 1, 1, 1); lightest value and range stay."""
     red, green, blue = images.unbind(1)
-    value = images.amax(dim=1)
-    chroma = value - images.amin(dim=1)
+    value = torch.maximum(torch.maximum(red, green), blue)
+    chroma = value - torch.minimum(torch.minimum(red, green), blue)
     divisor = torch.where(chroma > 0, chroma, 1)
     hue = torch.where(
         value == red,

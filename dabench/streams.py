@@ -51,8 +51,7 @@ class Streams:
             counter[1] = row
             bits.state = state  # a fifth of the time of a new generator
             raw[place] = bits.random_raw(count)
-        numbers: NDArray[np.float64] = (raw >> np.uint64(11)) * 2.0**-53  # the 53 bits of a double
-        return numbers
+        return (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53  # the 53 bits of a double
 
     def start(self, *name: str | int) -> None:
         """Set torch's global random state to the start of the stream, also on GPUs that are started."""

@@ -1,6 +1,8 @@
 """Named random streams."""
 
+import numpy as np
 import torch
+from scipy.stats import kstest
 
 from dabench.streams import Streams
 
@@ -48,3 +50,36 @@ def test_a_run_on_the_processor_does_not_start_cuda():
     with Streams(0).seeded("a"):
         torch.rand(1)
     assert torch.cuda.is_initialized() == started
+
+
+def test_uniforms_are_philox_at_the_rows_counter():
+    streams, rows = Streams(3), np.array([5, 0, 2**40, 5])
+    found = streams.uniforms(rows, 7, "a", 1)
+    assert found.shape == (4, 7)
+    assert found.dtype == np.float64
+    for numbers, row in zip(found, rows.tolist(), strict=True):
+        bits = np.random.Philox(key=streams.number("a", 1), counter=row << 64)
+        assert np.array_equal(numbers, np.random.Generator(bits).random(7))
+
+
+def test_uniforms_depend_on_seed_name_and_row_alone():
+    rows = np.random.default_rng(0).permutation(500)
+    found = Streams(0).uniforms(rows, 27, "a", 3)
+    ordered = np.empty_like(found)
+    ordered[rows] = found
+    assert np.array_equal(Streams(0).uniforms(np.arange(500), 27, "a", 3), ordered)
+    assert np.array_equal(Streams(0).uniforms(rows[9:10], 27, "a", 3), found[9:10])
+    assert np.array_equal(Streams(0).uniforms(rows, 5, "a", 3), found[:, :5])
+    tables = [(0, "a", 3), (0, "a", 4), (0, "b", 3), (1, "a", 3)]
+    numbers = {float(n) for seed, *name in tables for n in Streams(seed).uniforms(rows, 27, *name).ravel()}
+    assert len(numbers) == 4 * 500 * 27
+    assert Streams(0).uniforms(rows[:0], 27, "a").shape == (0, 27)
+
+
+def test_uniforms_are_uniform_and_independent_of_the_next_row_and_step():
+    tables = [Streams(0).uniforms(np.arange(2000), 10, "a", step) for step in range(3)]
+    assert all(table.min() >= 0 and table.max() < 1 for table in tables)
+    assert kstest(np.concatenate(tables).ravel(), "uniform").pvalue > 1e-4
+    neighbours = [tables[0][:-1], tables[0][1:], tables[1][:-1]]  # a row, the next row, the next step
+    columns = np.concatenate(neighbours, axis=1)  # (1999, 30)
+    assert np.abs(np.corrcoef(columns.T) - np.eye(30)).max() < 5 / np.sqrt(1999)
