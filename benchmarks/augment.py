@@ -1,7 +1,7 @@
 """Images a second of several ways to augment one batch: python benchmarks/augment.py --threads 1 2.
 
-Random resized crop, flip and normalisation of images of noise, resident as uint8; in one process, alternating;
-median and the range of the rounds. Only a quiet machine shows what a second thread is worth.
+Random resized crop, flip and normalisation of images of noise, resident as uint8; in one process,
+alternating; median and the range of the rounds. Only a quiet machine shows what a second thread is worth.
 """
 
 import argparse
@@ -103,9 +103,7 @@ def main() -> None:
                 work()
                 if turn:
                     seconds[name].append(time.perf_counter() - started)
-        print(
-            f"{side} to {size} pixels, {arguments.batch} images a batch: images/s, median (slowest to fastest)"
-        )
+        print(f"{side} to {size} pixels, batches of {arguments.batch}: images/s, median (slowest to fastest)")
         for name, times in seconds.items():
             rates = sorted(arguments.batch / time_ for time_ in times)
             print(f"  {name:<48}{rates[len(rates) // 2]:8.0f} ({rates[0]:.0f} to {rates[-1]:.0f})")
