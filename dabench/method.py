@@ -235,12 +235,13 @@ class Method(nn.Module):
         self.config = config
 
     @classmethod
-    def check(cls, config: Any, classes: int) -> None:
-        """Refuse, before any run, a configuration that cannot work with so many classes.
+    def settle(cls, config: Any, classes: int) -> Any:
+        """Return the configuration with what follows from the number of classes filled in, for the record.
 
         Raises:
-            UserError: naming the key, its value and what was expected.
+            UserError: it cannot work with so many classes; names the key, its value and what was expected.
         """
+        return config
 
     def setup(self, network: Network) -> None:
         """Look at the freshly built network once, before the first step (to copy a teacher, say)."""

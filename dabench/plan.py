@@ -10,16 +10,16 @@ from typing import Any, Literal
 
 import torch
 
-from dabench.backbones import build_backbone, check_backbone, file_digest, settle_backbone
+from dabench.backbones import build_backbone, file_digest
 from dabench.config import RunConfig
 from dabench.discovery import discover_methods, discover_suites
 from dabench.errors import MissingDataError, UserError, did_you_mean
-from dabench.hardware import processors, resolve_device, resolve_precision
-from dabench.images import raw_bytes
+from dabench.hardware import resolve_device
 from dabench.method import METHODS, MethodEntry
 from dabench.openings import OpenDomains
 from dabench.records import Record, RecordStore
-from dabench.resolve import Layer, Resolved, flatten, resolve
+from dabench.resolve import Layer, flatten, resolve
+from dabench.settle import check_combination, settle_images, settle_machine
 from dabench.suite import SUITES, Suite, Task, parse_task
 from dabench.sweepfile import SweepConfig, find_suite
 
@@ -115,9 +115,9 @@ def plan(
                 for task in tasks[suite.name]:
                     for entry in entries:
                         layers = _layers(sweep, sweep_file, scoped, suite, entry, identity)
-                        resolved = _settle(resolve(suite, task, entry, seed, layers, backbone), device)
+                        resolved = settle_machine(resolve(suite, task, entry, seed, layers, backbone), device)
                         config, provenance = resolved.config, resolved.provenance
-                        _check_combination(config, suite, weights)
+                        check_combination(config, suite, weights)
                         run = PlannedRun(
                             config=config,
                             provenance=provenance,
@@ -237,46 +237,6 @@ def _layers(
     return layers
 
 
-def _settle(resolved: Resolved, device: torch.device) -> Resolved:
-    """Fix what the machine decides, before the identity is hashed, and say so."""
-    config, provenance = resolved.config, dict(resolved.provenance)
-    check_backbone(config.backbone)
-    settled = settle_backbone(config.backbone, config.weights)
-    if settled.name != config.backbone:
-        provenance["backbone"] += "; the tag is timm's default"
-    colours = {"mean": config.image.mean or settled.mean, "std": config.image.std or settled.std}
-    precision = resolve_precision(config.precision, device, config.backbone)
-    if config.precision == "auto":
-        provenance["precision"] += f"; auto on {device.type}"
-    if config.threads is None:
-        provenance["threads"] += "; null: the processors of this machine"
-    update = {
-        "backbone": settled.name,
-        "image": config.image.model_copy(update=colours),
-        "precision": precision,
-        "threads": config.threads or processors(),
-    }
-    return Resolved(config.model_copy(update=update), provenance)
-
-
-def _check_combination(config: RunConfig, suite: Suite, weights: str | Path | None) -> None:
-    if weights is None and config.weights.startswith("sha256:"):
-        raise UserError(
-            f"the recipe of {config.method} on {suite.name} asks for a weights file with {config.weights}",
-            "give it with --weights FILE",
-        )
-    if config.frozen_backbone and config.weights == "none":
-        raise UserError(
-            f"{config.method} on {suite.name}: a frozen backbone without pretrained weights (weights: none)",
-            "give --weights default or --weights FILE, with a --backbone that has some",
-        )
-    if config.protocol == "train-test" and not suite.manifest.has_test_part:
-        raise UserError(
-            f"protocol train-test needs a suite with a test part, {suite.name} has none",
-            "use protocol=transductive",
-        )
-
-
 def _command(
     config: RunConfig,
     suite: Suite,
@@ -305,9 +265,7 @@ def _with_state(run: PlannedRun, domains: OpenDomains, store: RecordStore, force
         dataset = domains.describe(run.suite, run.task, run.config.protocol)
     except MissingDataError as error:
         return replace(run, state="blocked", note=str(error), missing=error)
-    run = replace(run, config=_with_storage(run.config, dataset))
-    classes = len(dataset["source"]["class_counts"])
-    run.entry.cls.check(run.entry.config(run.config.params), classes)
+    run = replace(run, config=settle_images(run.config, run.entry, dataset))
     run_id = run_identity(run.config, dataset, run.entry, run.suite.manifest.metric)
     path = store.place(run.suite.name, run.task.name, run.config.method, run.config.seed, run_id)
     run = replace(run, run_id=run_id, dataset=dataset, path=path)
@@ -328,20 +286,6 @@ def _with_state(run: PlannedRun, domains: OpenDomains, store: RecordStore, force
             f"{run.entry.cls.version}: raise the version if results change, or use --force"
         )
     return replace(run, state="done", note=note)
-
-
-def _with_storage(config: RunConfig, dataset: Mapping[str, Any]) -> RunConfig:
-    """Fix how decoded images are stored: packed where a task's raw arrays exceed the budget.
-
-    Packed images differ a little from raw ones, so the choice is part of the identity; the budget is not.
-    """
-    image = config.image
-    if image.storage == "auto":
-        counts = {part["fingerprint"]: part["images"] for part in dataset.values()}
-        needed = sum(raw_bytes(count, image.resize) for count in counts.values())
-        small = image.raw_budget_gb is None or needed <= image.raw_budget_gb * 1e9
-        image = image.model_copy(update={"storage": "raw" if small else "packed"})
-    return config.model_copy(update={"image": image.model_copy(update={"raw_budget_gb": None})})
 
 
 def check_weights(runs: Sequence[PlannedRun]) -> None:

@@ -221,19 +221,23 @@ class GSDA(Method):
     members: Tensor
 
     @classmethod
-    def check(cls, config: GSDAConfig, classes: int) -> None:
-        """Refuse more groups than classes."""
-        if config.groups is not None and config.groups > classes:
+    def settle(cls, config: GSDAConfig, classes: int) -> GSDAConfig:
+        """Fill in the number of groups; refuse more groups than classes."""
+        if config.groups is None:
+            return config.model_copy(update={"groups": min(max(2, round(classes / 5)), classes)})
+        if config.groups > classes:
             raise UserError(
                 f"params.groups={config.groups} with {classes} classes: a group has at least one class",
                 f"set it to 1 to {classes}, or to null for a fifth of the classes",
             )
+        return config
 
     def __init__(self, spec: Spec, config: GSDAConfig) -> None:
         super().__init__(spec, config)
         self.source_sampling = config.source_sampling
         self.synchronise = config.synchronise and config.beta > 0
-        groups = min(config.groups or max(2, round(spec.classes / 5)), spec.classes)
+        groups = self.settle(config, spec.classes).groups
+        assert groups is not None  # settled
         self.register_buffer("members", membership(spec.classes, groups, spec.generator))
         counts: dict[Level, int] = {"global": 1, "group": groups, "class": spec.classes}
         hidden = {"global": spec.discriminator_hidden, "local": config.local_hidden}

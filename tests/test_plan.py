@@ -252,3 +252,11 @@ def test_images_are_packed_where_raw_ones_exceed_the_budget(
     assert run.config.image.storage == wanted
     assert run.config.image.raw_budget_gb is None  # what was chosen counts, not how
     assert all(text.partition("=")[0] in run.command for text in given)
+
+
+def test_what_a_method_derives_from_the_classes_is_recorded(make_plan: MakePlan) -> None:
+    given, derived = (
+        make_plan(list(flags), methods=["gsda"], tasks=["A2B"])[0] for flags in (["params.groups=2"], [])
+    )
+    assert given.config.params["groups"] == derived.config.params["groups"] == 2
+    assert given.run_id == derived.run_id

@@ -43,7 +43,7 @@ def test_groups_follow_the_methods_stream():
 
 @pytest.mark.parametrize(
     ("classes", "groups", "expected"),
-    [(31, None, 6), (65, None, 13), (10, None, 2), (12, None, 2), (3, None, 2), (4, 9, 4), (12, 4, 4)],
+    [(31, None, 6), (65, None, 13), (10, None, 2), (12, None, 2), (3, None, 2), (1, None, 1), (12, 4, 4)],
 )
 def test_number_of_groups(classes, groups, expected, make_method):
     method = make_method("gsda", classes=classes, groups=groups)
