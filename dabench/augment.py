@@ -2,7 +2,7 @@
 
 Two ways lead to the same crops. On a processor torch's uint8 kernel resizes image by image (Pillow takes four
 times as long). Anywhere else all images are resized at once, by two batched matrix products. Random numbers
-are handed in, one row an image, and no image's result depends on the rest of its batch or the number of threads
+are handed in, one row an image; no image's result depends on the rest of its batch or the number of threads
 (on a processor to the last bit).
 """
 
@@ -260,7 +260,7 @@ def _plain_operations() -> Iterator[int]:
     """Keep torch from splitting single operations between threads, and give the number that it had.
 
     Operations on one image take microseconds. Split, they wait for each other; with other work on the same
-    processors a batch then took a hundred times as long (measured).
+    processors a batch then took tens of times as long (measured).
     """
     with _LOCK:  # the number belongs to the whole process
         threads = torch.get_num_threads()
