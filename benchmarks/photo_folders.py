@@ -17,7 +17,7 @@ from dabench.bench.contenders import Field
 from dabench.bench.planning import BenchPlan, open_domains, plan_runs
 from dabench.bench.timing import Contender, alternate, calls_within, ratio_to, spread
 from dabench.config import RunConfig
-from dabench.hardware import resolve_device
+from dabench.hardware import processors, resolve_device
 from dabench.streams import Streams
 from dabench.terminal import standard_console
 
@@ -45,6 +45,7 @@ def flags(about: str) -> argparse.ArgumentParser:
     parser.add_argument("--size", type=int, default=160, help="side of the crops")
     parser.add_argument("--batch", type=int, default=32, help="images of each domain")
     parser.add_argument("--workers", type=int, default=2, help="worker processes of a DataLoader")
+    parser.add_argument("--threads", type=int, default=processors(), help="of the training process")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--device", default="cpu")
     return parser
@@ -55,7 +56,8 @@ def field_of(arguments: argparse.Namespace, methods: Sequence[str], *settings: s
     resize = round(arguments.size * 256 / 224)
     batch = arguments.batch
     given = {
-        "image.size": arguments.size, "image.resize": resize, "batch.source": batch, "batch.target": batch
+        "image.size": arguments.size, "image.resize": resize, "batch.source": batch, "batch.target": batch,
+        "threads": arguments.threads,
     }  # fmt: skip
     device = resolve_device(arguments.device)
     with tempfile.TemporaryDirectory() as folder:
