@@ -16,6 +16,7 @@ from dabench.augment import Augmentation
 from dabench.backbones import build_backbone
 from dabench.config import RunConfig
 from dabench.evaluation import Evaluator, FeatureReader
+from dabench.hardware import keep_freed_memory
 from dabench.inputs import Inputs, Stored, inputs_of
 from dabench.loading import Batches
 from dabench.method import Batch, Method, MethodEntry, Selection, Spec
@@ -131,6 +132,7 @@ class Training:
         self.data = data
         self.streams = Streams(config.seed)
         torch.set_num_threads(config.threads or torch.get_num_threads())
+        keep_freed_memory()
         precision = {"float32": torch.float32, "bfloat16": torch.bfloat16}[config.precision]
         backbone, backbone_dim, self.augmentation = self._input_side(weights, data)
         network, feature_dim = build_network(

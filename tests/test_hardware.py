@@ -1,11 +1,18 @@
 """Device, precision and memory."""
 
+import numpy as np
 import pytest
 import torch
 
 from dabench import hardware
 from dabench.errors import UserError
-from dabench.hardware import peak_memory_bytes, reset_peak_memory, resolve_device, resolve_precision
+from dabench.hardware import (
+    peak_memory_bytes,
+    reset_peak_memory,
+    resolve_device,
+    resolve_precision,
+    to_device,
+)
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -113,3 +120,15 @@ def test_without_the_kernels_files_the_peak_is_the_processs_own(monkeypatch, tmp
     monkeypatch.setattr(hardware, "Path", lambda path: tmp_path / "missing" / "file")
     reset_peak_memory(CPU)
     assert peak_memory_bytes(CPU) > 1_000_000
+
+
+def test_a_c_library_without_mallopt_is_left_alone(monkeypatch):
+    monkeypatch.setattr(hardware.ctypes, "CDLL", lambda name: object())
+    hardware.keep_freed_memory()
+
+
+def test_arrays_go_to_the_device():
+    array = np.arange(6).reshape(2, 3).T
+    array.flags.writeable = False
+    sent = to_device(array, CPU)
+    assert sent.tolist() == array.tolist()
