@@ -107,7 +107,7 @@ class Augmentation:
         device: torch.device,
     ) -> None:
         self._config = config
-        self._device = device
+        self.device = self._device = device
         # For one line of an image, (size * 3,): long vectors, where three channels would be short ones.
         line = torch.tensor([mean, std], dtype=torch.float64).repeat(1, config.size)
         self._scale = (1.0 / line[1]).float().to(device)
@@ -216,7 +216,7 @@ class Augmentation:
         return self._normalise(colour_jitter(images / 255, plan[:, 5:]), 1.0)
 
     def _send(self, tensor: Tensor) -> Tensor:
-        if tensor.device.type == "cpu" and self._device.type == "cuda":
+        if tensor.device.type == "cpu" and self._device.type == "cuda" and not tensor.is_pinned():
             tensor = tensor.pin_memory()
         return tensor.to(self._device, non_blocking=True)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from dabench.sealed import TAG, about_of, is_abandoned, sidecar
 
-__all__ = ["CacheEntry", "cache_bytes", "cache_entries", "cache_folder", "drop_entry"]
+__all__ = ["CacheEntry", "cache_entries", "cache_folder", "drop_entry"]
 
 
 def cache_folder() -> Path:
@@ -64,11 +64,6 @@ def drop_entry(entry: CacheEntry) -> int:
     entry.path.unlink(missing_ok=True)
     sidecar(entry.path).unlink(missing_ok=True)
     return entry.size_bytes
-
-
-def cache_bytes() -> int:
-    """Size of everything below the cache folder."""
-    return sum(_bytes(file) for file in cache_folder().rglob("*"))
 
 
 def _bytes(path: Path) -> int:

@@ -189,11 +189,14 @@ def show(
     suite: Annotated[
         str | None, typer.Option("--suite", help="Show a method's configuration on this suite.")
     ] = None,
+    frozen_backbone: Annotated[
+        bool, typer.Option("--frozen-backbone", help="As for runs on frozen features; with --suite.")
+    ] = False,
 ) -> None:
     """Show what a method or suite is, its paper, and its configuration with the origin of each value."""
     from dabench.listing import print_one
 
-    print_one(standard_console(), kind, name, suite)
+    print_one(standard_console(), kind, name, suite, frozen_backbone)
 
 
 @app.command()
@@ -241,7 +244,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     if code == INTERRUPTED:
-        error_console().print("interrupted: the same command goes on with what is left", soft_wrap=True)
+        error_console().print(
+            "interrupted: what was finished is kept; run the same command again", soft_wrap=True
+        )
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -122,7 +122,8 @@ def _sweep(request: RunRequest) -> tuple[SweepConfig, Path | None]:
 def _print_plan(console: Console, runs: list[PlannedRun]) -> None:
     """One row a task and method: how many runs, what is done, what is missing on this machine."""
     settings = {
-        f"{run.suite.name}: {run.config.backbone}, {run.config.steps} steps, {run.config.precision}"
+        f"{run.suite.name}: {run.config.backbone}, {run.config.protocol_name}, {run.config.steps} steps, "
+        f"{run.config.precision}"
         for run in runs
     }
     for line in sorted(settings):

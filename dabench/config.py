@@ -8,7 +8,15 @@ Where a default comes from stands beside it as its ``source``; ``dabench show`` 
 
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 __all__ = [
     "BatchConfig",
@@ -187,7 +195,7 @@ class RunConfig(Frozen):
     reversal: ReversalConfig = ReversalConfig()
     head: HeadConfig = HeadConfig()
     image: ImageConfig = ImageConfig()
-    frozen_backbone: bool = setting(
+    frozen_backbone: StrictBool = setting(
         False,
         OURS,
         "train bottleneck, classifier and the method's own modules on features that the pretrained backbone "

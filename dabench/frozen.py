@@ -4,12 +4,12 @@ Methods then train bottleneck, classifier and their own modules on them. That is
 crop, no flip, a backbone that does not adapt.
 """
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +20,8 @@ from dabench.augment import Augmentation
 from dabench.backbones import Backbone, build_backbone
 from dabench.cache import cache_folder
 from dabench.config import OURS, RunConfig
+from dabench.errors import UserError
+from dabench.hardware import arithmetic
 from dabench.images import Advance, Images
 from dabench.recipe import Recipe, Sourced
 from dabench.sealed import sealed_file
@@ -86,7 +88,7 @@ class Extractor:
             ],
             "backbone": [config.backbone, config.backbone_args, self._digest],
             # These decide the last bits.
-            "arithmetic": [config.precision, config.threads, self._device.type],
+            "arithmetic": [config.precision, config.threads, self._device.type, arithmetic()],
         }
         digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
         return cache_folder() / "features" / f"v{FEATURES_VERSION}-{digest[:32]}.npy"
@@ -104,26 +106,29 @@ class Extractor:
         """
         path = self.path(content)
         about = {"kind": "features", "label": label, "backbone": self._config.backbone}
-        sealed_file(path, about, lambda part: self._extract(part, images(), advance))
-        features: NDArray[np.float32] = np.load(path, mmap_mode="r", allow_pickle=False)
-        return features
+        for _ in range(3):
+            sealed_file(path, about, lambda part: self._extract(part, images(), advance))
+            with contextlib.suppress(FileNotFoundError):  # dropped a moment ago
+                features: NDArray[np.float32] = np.load(path, mmap_mode="r", allow_pickle=False)
+                return features
+        raise UserError(f"{path} was removed while it was opened", "run the command again")
 
     def _extract(self, path: Path, images: Images, advance: Advance | None) -> None:
+        """Write the features as a ``.npy`` file, batch by batch."""
         augmentation = Augmentation(self._config.image, self._mean, self._std, self._device)
-        module: nn.Module = (
-            self._backbone.module.to(self._device).to(memory_format=torch.channels_last).eval()
-        )
+        module: nn.Module = self._backbone.module.to(self._device).eval()
+        module = module.to(memory_format=torch.channels_last)
         half = self._config.precision == "bfloat16"
-        features: np.memmap[Any, np.dtype[np.float32]] | None = None
-        for start in range(0, len(images), BATCH):
-            rows = np.arange(start, min(start + BATCH, len(images)))
-            with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, enabled=half):
-                pooled = module(augmentation.test(images.take(rows))).float().cpu().numpy()
-            if features is None:
-                shape = (len(images), pooled.shape[1])
-                features = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
-            features[rows] = pooled
-            if advance is not None:
-                advance(int(rows[-1]) + 1, len(images))
-        if features is not None:
-            features.flush()
+        with path.open("wb") as file:
+            for start in range(0, len(images), BATCH):
+                rows = np.arange(start, min(start + BATCH, len(images)))
+                with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, enabled=half):
+                    pooled = module(augmentation.test(images.take(rows))).float().cpu().numpy()
+                if start == 0:
+                    shape = (len(images), pooled.shape[1])
+                    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+                    np.lib.format.write_array_header_1_0(file, header)
+                file.write(np.ascontiguousarray(pooled, "<f4").data)
+                if advance is not None:
+                    advance(int(rows[-1]) + 1, len(images))
+        self._backbone.module.cpu()  # training has the device's memory for itself

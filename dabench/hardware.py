@@ -1,6 +1,8 @@
 """What the machine decides before a run's identity is hashed: device, precision, threads. Never by timing."""
 
+import contextlib
 import ctypes
+import importlib.metadata
 import os
 import re
 import resource
@@ -17,6 +19,7 @@ from torch import Tensor
 from dabench.errors import UserError
 
 __all__ = [
+    "arithmetic",
     "keep_freed_memory",
     "peak_memory_bytes",
     "processors",
@@ -58,7 +61,7 @@ def processors() -> int:
 
 def to_device(array: NDArray[Any], device: torch.device) -> Tensor:
     """Send an array to a device; to a GPU from pinned memory, so that the host does not wait."""
-    tensor = torch.from_numpy(np.require(array, requirements=["C", "W"]))
+    tensor = torch.from_numpy(np.array(array))  # a copy: nobody who writes into it changes the array
     if device.type == "cuda":
         return tensor.pin_memory().to(device, non_blocking=True)
     return tensor.to(device)
@@ -102,17 +105,28 @@ def keep_freed_memory() -> None:
     trim_threshold, mmap_threshold = -1, -3  # malloc.h
     try:
         library = ctypes.CDLL(None)
-        library.mallopt(mmap_threshold, 2**30)
-        library.mallopt(trim_threshold, 2**31 - 1)
+        # Older ones refuse more than 32 MiB. Setting the other one alone would fix the threshold at 128 KiB.
+        if library.mallopt(mmap_threshold, 2**30) or library.mallopt(mmap_threshold, 2**25):
+            library.mallopt(trim_threshold, 2**31 - 1)
     except (OSError, AttributeError):
         return
+
+
+@cache
+def arithmetic() -> tuple[str, ...]:
+    """What decides the last bits of a network's output besides configuration: versions, vector extensions."""
+    vectors = sorted(flag for flag in _processor_flags() if re.match(r"avx|amx|fma|asimd|sve|bf16", flag))
+    return (f"torch {torch.__version__}", f"timm {importlib.metadata.version('timm')}", *vectors)
 
 
 def reset_peak_memory(device: torch.device) -> None:
     """Start counting the peak anew: on the GPU, or of this process where Linux allows it."""
     if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
+        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+            torch.cuda.reset_peak_memory_stats(device)
     else:
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)  # what earlier runs left behind is not this one's
         try:
             Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
         except OSError:

@@ -90,11 +90,9 @@ def decoded_images(
         sealed_file(path, about, lambda temporary: _build(temporary, data, side, storage, advance))
         try:
             return (RawImages if storage == "raw" else PackedImages)(path, len(data), side)
-        except (
-            OSError,
-            ValueError,
-            EOFError,
-        ):  # dropped a moment ago, or whole but of other images: build it
+        except FileNotFoundError:  # dropped a moment ago
+            continue
+        except (ValueError, EOFError):  # whole, but of other images
             path.unlink(missing_ok=True)
     raise UserError(f"{path} changed while it was opened", "run the command again")
 

@@ -111,6 +111,7 @@ class _ImageInputs:
         self._streams = streams
         self._name = name
         self.on_device = isinstance(images, ResidentImages)
+        self._pinned = augmentation.device.type == "cuda"
 
     def __len__(self) -> int:
         return len(self._images)
@@ -120,7 +121,10 @@ class _ImageInputs:
             self._streams.uniforms(rows, self._augmentation.DRAWS, "augment", self._name, view, step)
             for view in range(views)
         ]
-        return Fetched(rows, self._images.take(rows), draws)
+        images = self._images.take(rows)
+        if self._pinned and isinstance(images, np.ndarray):
+            images = torch.from_numpy(images).pin_memory()
+        return Fetched(rows, images, draws)
 
     def train(self, fetched: Fetched) -> tuple[Tensor, ...]:
         return tuple(self._augmentation.train(fetched.images, draws) for draws in fetched.draws)
@@ -135,10 +139,13 @@ class _FeatureInputs:
     on_device = True
 
     def __init__(self, features: NDArray[np.float32], device: torch.device) -> None:
-        self._features = torch.from_numpy(np.require(features, np.float32, ["C", "W"])).to(device)
+        self._host = features
+        self._device = device
+        # Where they do not have to move, they stay in their file, however many there are.
+        self._features = torch.from_numpy(np.array(features)).to(device) if device.type == "cuda" else None
 
     def __len__(self) -> int:
-        return len(self._features)
+        return len(self._host)
 
     def fetch(self, rows: Rows, step: int, views: int) -> Fetched:
         return Fetched(rows, draws=[np.empty((0, 0))] * views)
@@ -147,7 +154,9 @@ class _FeatureInputs:
         return (self.test(fetched.rows),) * len(fetched.draws)
 
     def test(self, rows: Rows) -> Tensor:
-        return self._features[to_device(rows, self._features.device)]
+        if self._features is None:
+            return torch.from_numpy(self._host[rows])
+        return self._features[to_device(rows, self._device)]
 
 
 def inputs_of(

@@ -15,7 +15,7 @@ from dabench.config import RunConfig
 from dabench.discovery import discover_methods, discover_suites
 from dabench.errors import UserError, unknown
 from dabench.method import METHODS, MethodEntry
-from dabench.resolve import flatten, paths_of, resolve, settings_of
+from dabench.resolve import Layer, flatten, paths_of, resolve, settings_of
 from dabench.suite import SUITES, Suite
 from dabench.sweepfile import find_suite
 
@@ -87,12 +87,14 @@ def _backbones(match: str) -> list[dict[str, Any]]:
     return [{"name": name, "pretrained": timm.models.is_model_pretrained(name)} for name in sorted(names)]
 
 
-def print_one(console: Console, kind: str, name: str, suite: str | None) -> None:
-    """Print one method or suite."""
+def print_one(console: Console, kind: str, name: str, suite: str | None, frozen: bool = False) -> None:
+    """Print one method or suite; frozen shows the configuration of runs on frozen features."""
+    if frozen and (kind != "method" or suite is None):
+        raise UserError("--frozen-backbone shows a method on a suite", "add --suite NAME")
     discover_methods()
     discover_suites()
     if kind == "method":
-        _print_method(console, METHODS.get(name), find_suite(suite) if suite else None)
+        _print_method(console, METHODS.get(name), find_suite(suite) if suite else None, frozen)
     elif kind == "suite":
         _print_suite(console, find_suite(name))
     else:
@@ -101,7 +103,7 @@ def print_one(console: Console, kind: str, name: str, suite: str | None) -> None
         )
 
 
-def _print_method(console: Console, entry: MethodEntry, suite: Suite | None) -> None:
+def _print_method(console: Console, entry: MethodEntry, suite: Suite | None, frozen: bool) -> None:
     cls = entry.cls
     console.print(f"[bold]{escape(entry.name)}[/]  {escape(cls.title)}  (version {cls.version})")
     _say(console, entry.summary)
@@ -119,7 +121,8 @@ def _print_method(console: Console, entry: MethodEntry, suite: Suite | None) -> 
             rows = [(path, item.value, item.source) for path, item in recipe.items()]
             _print_settings(console, f"on suite {name}", rows)
     else:
-        resolved = resolve(suite, suite.tasks()[0], entry, 0, [])
+        asked = Layer.of_values("--frozen-backbone", {"frozen_backbone": True})
+        resolved = resolve(suite, suite.tasks()[0], entry, 0, [asked] if frozen else [])
         values = flatten(resolved.config.model_dump(mode="json"))
         origins = paths_of(entry) | resolved.provenance
         usual: dict[str, Any] = {"backbone_args": {}}

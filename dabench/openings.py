@@ -1,6 +1,6 @@
 """The images of a run, opened once a process and shared by all runs of a sweep."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from dabench.train import TrainingData
 __all__ = ["OpenDomains", "RunImages"]
 
 PROCESSOR = torch.device("cpu")
+_ResidentKey = tuple[str, int, str, torch.device]
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class OpenDomains:
         self._preparing = preparing
         self._domains: dict[tuple[str, str, str, Part], DomainData] = {}
         self._images: dict[tuple[str, int, str], Images] = {}
-        self._resident: dict[tuple[str, int, str, torch.device], Images | ResidentImages] = {}
+        self._resident: dict[_ResidentKey, Images | ResidentImages] = {}
         self._features: dict[Path, NDArray[np.float32]] = {}
 
     def domain(self, suite: Suite, name: str, part: Part) -> DomainData:
@@ -89,7 +90,9 @@ class OpenDomains:
             extractor = Extractor(config, weights, device)
             stored = [self._extracted(data, suite, config, extractor) for data in (source, target, test)]
         else:
-            stored = [self._opened(data, suite, config, device) for data in (source, target, test)]
+            domains = (source, target, test)
+            self._make_room(domains, config, device)
+            stored = [self._opened(data, suite, config, device) for data in domains]
         return RunImages(
             TrainingData(stored[0], source.labels, stored[1]), stored[2], test.labels, test.classes
         )
@@ -107,12 +110,24 @@ class OpenDomains:
             )
         return self._features[path]
 
+    def _make_room(self, wanted: Iterable[DomainData], config: RunConfig, device: torch.device) -> None:
+        """Let go of images in the device's memory that the next run does not read."""
+        keys = {self._resident_key(data, config, device) for data in wanted}
+        self._resident = {key: images for key, images in self._resident.items() if key in keys}
+
+    @staticmethod
+    def _resident_key(data: DomainData, config: RunConfig, device: torch.device) -> _ResidentKey:
+        return data.content_fingerprint, config.image.resize, config.image.storage, device
+
     def _opened(
         self, data: DomainData, suite: Suite, config: RunConfig, device: torch.device
     ) -> Images | ResidentImages:
-        key = (data.content_fingerprint, config.image.resize, config.image.storage, device)
+        images = self._decoded(data, suite, config)
+        if config.image.storage == "packed":  # decoding all of them at each start would take minutes
+            return images
+        key = self._resident_key(data, config, device)
         if key not in self._resident:
-            self._resident[key] = resident(self._decoded(data, suite, config), device)
+            self._resident[key] = resident(images, device)
         return self._resident[key]
 
     def _decoded(self, data: DomainData, suite: Suite, config: RunConfig) -> Images:

@@ -18,8 +18,8 @@ from dabench.hardware import resolve_device
 from dabench.method import METHODS, MethodEntry
 from dabench.openings import OpenDomains
 from dabench.records import Record, RecordStore
-from dabench.resolve import Layer, flatten, resolve
-from dabench.settle import check_combination, settle_images, settle_machine
+from dabench.resolve import Layer, Resolved, flatten, resolve
+from dabench.settle import check_combination, settle_machine, settle_task
 from dabench.suite import SUITES, Suite, Task, parse_task
 from dabench.sweepfile import SweepConfig, find_suite
 
@@ -245,7 +245,14 @@ def _command(
     device: torch.device,
 ) -> str:
     """The command line that repeats one run, with the identity it has on this machine."""
-    words = ["dabench", "run", "--method", config.method, "--suite", suite.file if suite.base else suite.name]
+    words = [
+        "dabench",
+        "run",
+        "--method",
+        config.method,
+        "--suite",
+        suite.file if suite.base else suite.name,
+    ]
     words += ["--task", config.task, "--seed", str(config.seed)]
     if weights is not None:
         words += ["--weights", str(weights)]
@@ -265,7 +272,8 @@ def _with_state(run: PlannedRun, domains: OpenDomains, store: RecordStore, force
         dataset = domains.describe(run.suite, run.task, run.config.protocol)
     except MissingDataError as error:
         return replace(run, state="blocked", note=str(error), missing=error)
-    run = replace(run, config=settle_images(run.config, run.entry, dataset))
+    settled = settle_task(Resolved(run.config, dict(run.provenance)), run.entry, run.suite, dataset)
+    run = replace(run, config=settled.config, provenance=settled.provenance)
     run_id = run_identity(run.config, dataset, run.entry, run.suite.manifest.metric)
     path = store.place(run.suite.name, run.task.name, run.config.method, run.config.seed, run_id)
     run = replace(run, run_id=run_id, dataset=dataset, path=path)

@@ -5,7 +5,7 @@ Precedence: defaults < the suite's recipe < the method's recipe for the suite < 
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_origin
 
@@ -159,9 +159,9 @@ def resolve(
     layers = list(layers)
     if _frozen([*recipes, *layers]):
         recipes.append(Layer.of_recipe("frozen features", FROZEN_RECIPE))
-    stack = [*recipes, *layers]
     if backbone is not None:
-        stack.append(Layer.of_values("backbone of the sweep", {"backbone": backbone}))
+        layers.append(Layer.of_values("backbone of the sweep", {"backbone": backbone}))
+    stack = _of_one_backbone([*recipes, *layers])
     values: dict[str, Any] = {}
     provenance = {path: source for path, source in known.items() if not path.startswith("loss_weights.")}
     for layer in stack:
@@ -178,6 +178,24 @@ def resolve(
         raise _invalid(error, provenance, entry) from error
     config = config.model_copy(update={"params": params.model_dump(mode="json")})
     return Resolved(config, dict(sorted(provenance.items())))
+
+
+def _of_one_backbone(layers: Sequence[Layer]) -> list[Layer]:
+    """Cut off what a layer says of a backbone that another one replaces: arguments, weights, colours."""
+    final = next((layer.values["backbone"] for layer in reversed(layers) if "backbone" in layer.values), None)
+    kept = []
+    for layer in layers:
+        if layer.values.get("backbone", final) != final:
+            values = {path: value for path, value in layer.values.items() if not _of_backbone(path, value)}
+            layer = Layer(layer.where, values, layer.sources)
+        kept.append(layer)
+    return kept
+
+
+def _of_backbone(path: str, value: Any) -> bool:
+    if path == "weights":
+        return str(value).startswith("sha256:")  # of a file; "none" asks for random weights of whatever it is
+    return path in ("backbone", "image.mean", "image.std") or path.startswith("backbone_args")
 
 
 def _frozen(layers: Iterable[Layer]) -> bool:

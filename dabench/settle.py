@@ -15,7 +15,7 @@ from dabench.method import MethodEntry
 from dabench.resolve import Resolved
 from dabench.suite import Suite
 
-__all__ = ["check_combination", "settle_images", "settle_machine"]
+__all__ = ["check_combination", "settle_machine", "settle_task"]
 
 
 def settle_machine(resolved: Resolved, device: torch.device) -> Resolved:
@@ -51,6 +51,8 @@ def check_combination(config: RunConfig, suite: Suite, weights: str | Path | Non
             f"the recipe of {config.method} on {suite.name} asks for a weights file with {config.weights}",
             "give it with --weights FILE",
         )
+    if config.frozen_backbone and config.compile:
+        raise UserError("compile=true has no effect with a frozen backbone", "leave one of them out")
     if config.frozen_backbone and config.weights == "none":
         raise UserError(
             f"{config.method} on {suite.name}: a frozen backbone without pretrained weights (weights: none)",
@@ -63,22 +65,36 @@ def check_combination(config: RunConfig, suite: Suite, weights: str | Path | Non
         )
 
 
-def settle_images(config: RunConfig, entry: MethodEntry, dataset: Mapping[str, Any]) -> RunConfig:
+def settle_task(resolved: Resolved, entry: MethodEntry, suite: Suite, dataset: Mapping[str, Any]) -> Resolved:
     """Fix what follows from a task's images: their storage, and what the method derives from the classes.
 
-    Images are packed where the raw arrays of the task exceed the budget.
-
-    Packed images differ a little from raw ones, so the choice is part of the identity; the budget is not.
+    Images are packed where the raw arrays of all domains of the suite exceed the budget. Where the manifest
+    does not count the images, those of the task decide.
     """
+    config, provenance = resolved.config, dict(resolved.provenance)
     image = config.image
     if image.storage == "auto":
-        counts = {part["fingerprint"]: part["images"] for part in dataset.values()}
-        needed = sum(raw_bytes(count, image.resize) for count in counts.values())
+        needed = raw_bytes(_images(suite, dataset), image.resize)
         small = image.raw_budget_gb is None or needed <= image.raw_budget_gb * 1e9
+        provenance["image.storage"] += f"; auto: raw arrays need {needed / 1e9:.2g} GB"
         image = image.model_copy(update={"storage": "raw" if small else "packed"})
-    params = entry.cls.settle(entry.config(config.params), len(dataset["source"]["class_counts"]))
-    update = {
-        "image": image.model_copy(update={"raw_budget_gb": None}),
-        "params": params.model_dump(mode="json"),
-    }
-    return config.model_copy(update=update)
+    provenance["image.raw_budget_gb"] += "; spent: image.storage says what it led to"
+    classes = len(dataset["source"]["class_counts"])
+    given = entry.config(config.params)
+    params = entry.cls.settle(given, classes).model_dump(mode="json")
+    for name, value in given.model_dump(mode="json").items():
+        if params[name] != value:
+            provenance[f"params.{name}"] += f"; from {classes} classes"
+    image = image.model_copy(update={"raw_budget_gb": None})
+    return Resolved(config.model_copy(update={"image": image, "params": params}), provenance)
+
+
+def _images(suite: Suite, dataset: Mapping[str, Any]) -> int:
+    """Images of a suite, which all its tasks share; of the task where the manifest leaves a count out."""
+    manifest = suite.manifest
+    counts = [domain.images for domain in manifest.domains.values()]
+    if manifest.has_test_part:
+        counts += [domain.test_images for domain in manifest.domains.values()]
+    if None in counts:
+        counts = list({part["fingerprint"]: part["images"] for part in dataset.values()}.values())
+    return sum(count or 0 for count in counts)

@@ -6,6 +6,7 @@ changes neither the order of the images nor the augmentation nor the initial wei
 
 import contextlib
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
@@ -38,7 +39,8 @@ class Streams:
         """Draw ``count`` numbers for each row of a table: (len(rows), count), uniform in [0, 1).
 
         A row's numbers depend on the run's seed, the name and the row alone: not on the other rows, their
-        order or their number. A larger count continues a smaller one. Equal rows are given equal numbers.
+        order or their number. A larger count continues a smaller one. A row that occurs again is given other
+        numbers the second time, and so on.
 
         The generator is numpy's Philox, which is made for this: the stream is its key, the row a part of its
         counter (Salmon et al., Parallel random numbers: as easy as 1, 2, 3, SC 2011).
@@ -47,8 +49,10 @@ class Streams:
         state = bits.state
         counter = state["state"]["counter"]  # four words of 64 bits; the first counts a row's own numbers
         raw = np.empty((len(rows), count), np.uint64)
+        seen: Counter[int] = Counter()
         for place, row in enumerate(rows.tolist()):
-            counter[1] = row
+            counter[1], counter[2] = row, seen[row]
+            seen[row] += 1
             bits.state = state  # a fifth of the time of a new generator
             raw[place] = bits.random_raw(count)
         return (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53  # the 53 bits of a double

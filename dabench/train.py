@@ -29,7 +29,7 @@ from dabench.streams import Streams
 __all__ = ["Diverged", "Observer", "Training", "TrainingData"]
 
 
-REPORT_STEPS = 100  # for the display, and to notice a run that diverged
+REPORT_STEPS = 100  # for the display, and to notice early that a run diverged
 
 
 class Diverged(RuntimeError):
@@ -157,7 +157,7 @@ class Training:
             self.method: Method = entry.cls(spec, entry.config(config.params))
             self.method.setup(self.network)
         self.method.to(device)
-        if config.compile:
+        if config.compile and not config.frozen_backbone:
             self.network.backbone.compile()
         balanced = self.method.source_sampling == "class_balanced"
         source_pass = class_balanced(data.source_labels) if balanced else shuffled(len(source))
@@ -165,7 +165,7 @@ class Training:
             source, data.source_labels, target, source_pass, config.batch, self.method.target_views,
             self.streams, device,
         )  # fmt: skip
-        self._pass_steps = max(
+        self.pass_steps = max(
             math.ceil(len(source) / config.batch.source), math.ceil(len(target) / config.batch.target)
         )
         self.training_seconds = 0.0
@@ -225,8 +225,8 @@ class Training:
         if not 0 <= step < self.config.steps:
             raise ValueError(f"step {step} of a run of {self.config.steps} steps")
         progress = step / self.config.steps
-        if step % self._pass_steps == 0:
-            self._begin_epoch(progress)
+        if step % self.pass_steps == 0:
+            self.begin_epoch(progress)
         factor = learning_rate_factor(progress, self.config.schedule)
         self._stepper.set_rates([rate * factor for rate in self._rates])
         batch = self.batch(step)
@@ -239,11 +239,11 @@ class Training:
         progress = step / self.config.steps
         reversal = reversal_weight(progress, self.config.reversal)
         following = step + 1
-        ahead = following < self.config.steps and following % self._pass_steps != 0
+        ahead = following < self.config.steps and following % self.pass_steps != 0
         return self._batches.next(step, progress, reversal, ahead)
 
     def _report(self) -> dict[str, float]:
-        """The running means of the losses, where reading them does not make the device wait."""
+        """The running means of the losses; a GPU would have to wait, and is asked at evaluations only."""
         return self._stepper.running_means() if self.device.type == "cpu" else {}
 
     def _fit_features(self, evaluator: Evaluator, observe: Observer) -> None:
@@ -251,7 +251,7 @@ class Training:
         started = time.perf_counter()
         self.network.eval()
         self.method.eval()
-        self._begin_epoch(0.0)
+        self.begin_epoch(0.0)
         self._synchronise()
         self.training_seconds = time.perf_counter() - started
         observe(self.config.steps, {}, self._evaluate(evaluator, 0, {}))
@@ -284,7 +284,8 @@ class Training:
         )
         return optimiser, [rate for _, rate in groups]
 
-    def _begin_epoch(self, progress: float) -> None:
+    def begin_epoch(self, progress: float) -> None:
+        """Let the method look at all features and choose target images, if it wants to."""
         if type(self.method).begin_epoch is Method.begin_epoch:
             return
         batches = self._batches

@@ -25,16 +25,19 @@ def key_of(**inputs: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def cached_array(kind: str, key: str, build: Callable[[], NDArray[np.uint8]]) -> NDArray[np.uint8]:
+def cached_array(
+    kind: str, key: str, build: Callable[[], NDArray[np.uint8]], label: str = ""
+) -> NDArray[np.uint8]:
     """Return the array memory-mapped and read-only from the cache folder; build and store it first if needed.
 
-    The file is sealed: verified when opened, and safe with several processes (``dabench.sealed``).
+    The file is sealed: verified when opened, and safe with several processes (``dabench.sealed``). The label,
+    "SUITE DOMAIN", says whose it is to ``dabench data``.
     """
 
     def store(path: Path) -> None:
         with path.open("wb") as file:  # np.save appends .npy to a path
             np.save(file, build(), allow_pickle=False)
 
-    path = sealed_file(cache_folder() / kind / f"{key}.npy", {"kind": kind}, store)
+    path = sealed_file(cache_folder() / kind / f"{key}.npy", {"kind": kind, "label": label}, store)
     array: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
     return array

@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.filesize import decimal
 
-from dabench.cache import CacheEntry, cache_bytes, cache_entries, cache_folder, drop_entry
+from dabench.cache import CacheEntry, cache_entries, cache_folder, drop_entry
 from dabench.errors import UserError, unknown
 
 __all__ = ["cache_text", "drop", "entries_of", "entry_row", "entry_text", "size_text"]
@@ -48,7 +48,7 @@ def cache_text(entries: Iterable[CacheEntry]) -> str:
     for entry in entries:
         kinds[entry.kind or "unknown"] = kinds.get(entry.kind or "unknown", 0) + entry.size_bytes
     parts = ", ".join(f"{kind} {size_text(size)}" for kind, size in sorted(kinds.items()))
-    return f"{cache_folder()}, {size_text(cache_bytes())}" + (f" ({parts})" if parts else "")
+    return f"{cache_folder()}, {size_text(sum(kinds.values()))}" + (f" ({parts})" if parts else "")
 
 
 def drop(suite: str | None, known: Iterable[str]) -> list[CacheEntry]:

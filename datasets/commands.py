@@ -44,7 +44,7 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say which domains are on this machine, where, what the cache holds, and how to get what is missing."""
-    from dabench.cache import cache_bytes, cache_entries, cache_folder
+    from dabench.cache import cache_entries, cache_folder
     from dabench.datasets.cached import cache_text, entry_row
 
     entries = cache_entries()
@@ -57,7 +57,11 @@ def status(
         return
     for row in rows:
         row["cached"] = [entry_row(entry) for entry in row["cached"]]
-    cache = {"folder": str(cache_folder()), "bytes": cache_bytes(), "entries": [*map(entry_row, entries)]}
+    cache = {
+        "folder": str(cache_folder()),
+        "bytes": sum(entry.size_bytes for entry in entries),
+        "entries": [*map(entry_row, entries)],
+    }
     typer.echo(json.dumps({"domains": rows, "cache": cache}, indent=1))
 
 

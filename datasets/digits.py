@@ -136,7 +136,7 @@ class Digits:
     def _arrays(self, domain: str, part: Part) -> Arrays:
         origin = self.options.blended.get(domain)
         if origin is not None:
-            return self._blended(origin, part)
+            return self._blended(domain, origin, part)
         found = self._find(domain, part)
         if found is None:
             raise self._missing(f"{domain} ({part} part)")
@@ -146,7 +146,7 @@ class Digits:
             return read_mnist(*found.files)
         return read_usps(found.files[0], part)
 
-    def _blended(self, origin: str, part: Part) -> Arrays:
+    def _blended(self, domain: str, origin: str, part: Part) -> Arrays:
         digits, labels = self._arrays(origin, part)
         if self._photos is None:
             raise self._missing(f"the folder of photos for MNIST-M ({self.options.photo_folders[0]})")
@@ -160,7 +160,10 @@ class Digits:
         )  # fmt: skip
         side = max(digits.shape[1:3])
         images = cached_array(
-            "mnistm", key, lambda: blend(digits, photos.read(side), np.random.default_rng(stream))
+            "mnistm",
+            key,
+            lambda: blend(digits, photos.read(side), np.random.default_rng(stream)),
+            f"{self.manifest.name} {domain}",
         )
         return images, labels
 

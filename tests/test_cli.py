@@ -130,7 +130,7 @@ def test_from_a_plan_to_records_and_only_what_is_missing(dab: Callable[..., Said
     command = f"run -m source_only -m dann -s {tiny_suite} --task a2b --seeds 2 --results out"
     planned = dab(f"{command} --dry-run")
     assert planned.code == 0
-    assert "tiny: dann_mnist, 4 steps" in planned.out
+    assert "tiny: dann_mnist, transductive, 4 steps" in planned.out
     assert not Path("out").exists()
     first = dab(f"{command} --seed 0".replace("--seeds 2 ", ""))
     assert first.code == 0
@@ -248,7 +248,7 @@ def test_an_interrupt_before_the_first_run(dab: Callable[..., Said], monkeypatch
     monkeypatch.setattr("dabench.commands.execute", interrupt)
     said = dab("run -m dann -s minidigits")
     assert said.code == 130
-    assert "interrupted: the same command goes on" in said.err
+    assert "interrupted: what was finished is kept" in said.err
 
 
 def test_seeds_of_flags(tiny_suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from dabench import frozen
 from dabench.backbones import build_backbone
 from dabench.config import RunConfig
 from dabench.discovery import discover_suites
@@ -118,13 +119,40 @@ def test_a_run_on_features(make_plan, weights, tmp_path, method):
 def test_the_recipe_stands_between_suite_and_user(make_plan, weights):
     tasks = {"tasks": ["A2B"]}
     (plain,) = make_plan(**tasks)
-    (frozen,) = make_plan(["frozen_backbone=true"], weights=str(weights), **tasks)
+    (given,) = make_plan(["frozen_backbone=true"], weights=str(weights), **tasks)
     (own,) = make_plan(["frozen_backbone=true", "batch.source=7"], weights=str(weights), **tasks)
     assert (plain.config.steps, plain.config.batch.source) == (4, 6)
-    assert (frozen.config.steps, frozen.config.batch.source) == (500, 32)
+    assert (given.config.steps, given.config.batch.source) == (500, 32)
     assert (own.config.steps, own.config.batch.source) == (500, 7)
-    assert len({plain.run_id, frozen.run_id, own.run_id}) == 3
-    assert "--set frozen_backbone=true" in frozen.command
+    assert len({plain.run_id, given.run_id, own.run_id}) == 3
+    assert "--set frozen_backbone=true" in given.command
+
+
+@pytest.mark.parametrize("text", ["1", "'true'", "yes please"])
+def test_half_a_truth_is_refused(make_plan, weights, text):
+    """Read loosely, these would be true for the run and not for its recipe."""
+    with pytest.raises(UserError, match="frozen_backbone"):
+        make_plan([f"frozen_backbone={text}"], weights=str(weights))
+
+
+def test_compiling_nothing_is_refused(make_plan, weights):
+    with pytest.raises(UserError, match="compile"):
+        make_plan(["frozen_backbone=true", "compile=true"], weights=str(weights))
+
+
+def test_features_that_are_dropped_meanwhile_are_extracted_again(suite, weights, monkeypatch):
+    real, calls = frozen.sealed_file, []
+
+    def dropped_once(path, about, build):
+        real(path, about, build)
+        calls.append(path)
+        if len(calls) == 1:
+            path.unlink()
+
+    monkeypatch.setattr(frozen, "sealed_file", dropped_once)
+    run = OpenDomains(None).images(suite, parse_task("A2B", suite.manifest), config(), False, weights)
+    assert run.training.source.shape[0] == 36
+    assert len(calls) == 3  # alpha twice, beta
 
 
 def test_features_of_random_weights_are_refused(make_plan):

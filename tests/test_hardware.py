@@ -132,3 +132,22 @@ def test_arrays_go_to_the_device():
     array.flags.writeable = False
     sent = to_device(array, CPU)
     assert sent.tolist() == array.tolist()
+
+
+@pytest.mark.parametrize(
+    ("largest", "wanted"),
+    [(2**40, [(-3, 2**30), (-1, 2**31 - 1)]), (2**25, [(-3, 2**30), (-3, 2**25), (-1, 2**31 - 1)])],
+    ids=["new", "old"],
+)
+def test_freed_memory_is_kept_under_new_and_old_libraries(monkeypatch, largest, wanted):
+    """An old one refuses a large threshold; the second option alone would make things worse."""
+    calls = []
+
+    class Library:
+        def mallopt(self, option, value):
+            calls.append((option, value))
+            return int(option != -3 or value <= largest)
+
+    monkeypatch.setattr(hardware.ctypes, "CDLL", lambda name: Library())
+    hardware.keep_freed_memory()
+    assert calls == wanted

@@ -12,7 +12,7 @@ from dabench.streams import Streams
 
 CPU = torch.device("cpu")
 PIXELS = np.random.default_rng(0).integers(0, 256, (20, 12, 12, 3), dtype=np.uint8)
-ROWS = np.array([3, 17, 3, 0])
+ROWS = np.array([3, 17, 8, 0])
 
 
 def image_inputs(stored=PIXELS, seed=0, name="source"):
@@ -30,7 +30,8 @@ def test_views_of_images():
     assert first.shape == second.shape == (4, 3, 8, 8)
     assert first.is_contiguous(memory_format=torch.channels_last)
     assert not torch.equal(first, second)
-    assert torch.equal(first[0], first[2])  # one image, one step, one view
+    once, again = views(image_inputs(), rows=np.array([3, 3]), number=1)[0]
+    assert not torch.equal(once, again)  # an image that a batch holds twice
 
 
 def test_draws_follow_from_seed_step_view_image_and_domain_alone():

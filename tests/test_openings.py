@@ -103,3 +103,20 @@ def test_the_same_content_elsewhere_is_decoded_once(suite, tmp_path, tiny_suite)
     second = domains.images(other, task, config(), False)
     assert second.training.source is first.training.source
     assert len(calls) == before
+
+
+def test_what_lies_on_the_device(suite, monkeypatch):
+    """Raw images go there, packed ones would have to be decoded first; the next task makes room."""
+    put = []
+    monkeypatch.setattr(openings, "resident", lambda images, device: put.append(len(images)) or images)
+    domains = OpenDomains(None)
+    there, back = (parse_task(text, suite.manifest) for text in ("A2B", "B2A"))
+    packed = {"resize": 16, "size": 16, "storage": "packed"}
+    domains.images(suite, there, config(image=packed), False)
+    assert put == []
+    domains.images(suite, there, config(), False)
+    domains.images(suite, back, config(), False)
+    assert sorted(put) == [30, 36]
+    domains.images(suite, there, config(), True)  # beta alone
+    domains.images(suite, there, config(), False)
+    assert sorted(put) == [30, 36, 36]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import safetensors.torch
 import torch
+import yaml
 
 from dabench.backbones import build_backbone
 from dabench.errors import MissingDataError, UserError
@@ -250,6 +251,8 @@ def test_images_are_packed_where_raw_ones_exceed_the_budget(
 ) -> None:
     (run,) = make_plan(given, tasks=["A2B"])
     assert run.config.image.storage == wanted
+    asked = any(text.startswith("image.storage") for text in given)
+    assert run.provenance["image.storage"].endswith("auto: raw arrays need 5.1e-05 GB") == (not asked)
     assert run.config.image.raw_budget_gb is None  # what was chosen counts, not how
     assert all(text.partition("=")[0] in run.command for text in given)
 
@@ -260,3 +263,33 @@ def test_what_a_method_derives_from_the_classes_is_recorded(make_plan: MakePlan)
     )
     assert given.config.params["groups"] == derived.config.params["groups"] == 2
     assert given.run_id == derived.run_id
+    assert derived.provenance["params.groups"].endswith("from 3 classes")
+
+
+def test_all_tasks_of_a_suite_store_their_images_alike(make_plan: MakePlan) -> None:
+    """A->B alone would fit a budget of 66 images; the suite has 66 whichever task is asked for."""
+    runs = make_plan(["image.raw_budget_gb=0.00005"])
+    assert {run.config.image.storage for run in runs} == {"packed"}
+
+
+def test_a_recipe_for_one_backbone_does_not_reach_another(
+    make_plan: MakePlan, tiny_suite: Path, tmp_path: Path
+) -> None:
+    manifest = yaml.safe_load(tiny_suite.read_text())
+    own = {
+        "backbone": "test_resnet",
+        "backbone_args.drop_rate": 0.5,
+        "image.mean": [0.1, 0.1, 0.1],
+        "steps": 6,
+    }
+    manifest["recipe"] |= {path: {"value": value, "source": "a test"} for path, value in own.items()}
+    for name in ("alpha.npz", "beta.npz"):
+        (tmp_path / name).symlink_to(tiny_suite.parent / name)
+    path = tmp_path / "own.yaml"
+    path.write_text(yaml.safe_dump(manifest))
+    kept, other = (
+        make_plan(suites=[str(path)], tasks=["A2B"], backbones=names, weights="none")[0].config
+        for names in (["test_resnet"], ["dann_mnist"])
+    )
+    assert (kept.backbone_args, kept.image.mean[0], kept.steps) == ({"drop_rate": 0.5}, 0.1, 6)
+    assert (other.backbone_args, other.image.mean[0], other.steps) == ({}, 0.5, 6)
