@@ -205,6 +205,11 @@ class RunConfig(Frozen):
     precision: Literal["auto", "float32", "bfloat16"] = setting(
         "auto", OURS, "of the network's passes; auto follows from device type, processor flags and backbone"
     )
+    tf32: bool = setting(
+        False,
+        OURS,
+        "on a GPU, float32 matrix products of heads and discriminators in TF32 (10 bits of mantissa)",
+    )
     threads: int | None = setting(
         None, OURS, "processor threads; null takes all processors that the process may use"
     )

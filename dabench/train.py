@@ -133,6 +133,8 @@ class Training:
         self.streams = Streams(config.seed)
         torch.set_num_threads(config.threads or torch.get_num_threads())
         keep_freed_memory()
+        if device.type == "cuda":
+            torch.set_float32_matmul_precision("high" if config.tf32 else "highest")
         precision = {"float32": torch.float32, "bfloat16": torch.bfloat16}[config.precision]
         backbone, backbone_dim, self.augmentation = self._input_side(weights, data)
         network, feature_dim = build_network(

@@ -43,7 +43,7 @@ OTHER: dict[str, Any] = {
     "image.size": 223, "image.train_crop": "center", "image.scale": [0.1, 1.0], "image.ratio": [1.0, 1.0],
     "image.flip": False, "image.mean": [0.5, 0.5, 0.5], "image.std": [0.5, 0.5, 0.5],
     "image.color_jitter": [0.4, 0.4, 0.4, 0.1], "image.storage": "packed", "image.raw_budget_gb": 1.0,
-    "precision": "bfloat16", "threads": 1, "frozen_backbone": True, "compile": True,
+    "precision": "bfloat16", "threads": 1, "frozen_backbone": True, "compile": True, "tf32": True,
     "loss_weights": {"entropy": 0.25}, "params": {"beta": 1.0, "levels": ["group"]},
 }  # fmt: skip
 
