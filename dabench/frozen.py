@@ -37,6 +37,7 @@ FROZEN_RECIPE: Recipe = {
     "batch.source": Sourced(value=32, source="the field's common recipe"),
     "batch.target": Sourced(value=32, source="the field's common recipe"),
     "head.discriminator_hidden": Sourced(value=[256], source=QUICK),
+    "threads": Sourced(value=1, source=f"{OURS}: on layers this small, two threads are slower than one"),
 }
 
 
