@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dabench.bench.memory import added_memory, how_memory_is_taken
+from dabench.bench.memory import MemoryWatch, how_memory_is_taken
 from dabench.bench.timing import Contender, alternate, calls_within, spread
 from dabench.layers import domain_labels, mlp, scale_gradient
 from dabench.method import Spec
@@ -100,10 +100,10 @@ def step(module: nn.Module, losses: Losses, features: Tensor) -> None:
 def compare(hidden: int, device: torch.device, arguments: argparse.Namespace) -> None:
     """Print milliseconds and peak memory of each contestant for one width of the local discriminators."""
     features = torch.randn(SOURCE + TARGET, FEATURES, device=device).relu().requires_grad_()
-    entries, gradients, memory = [], {}, {}
+    entries, gradients, memory, watch = [], {}, {}, MemoryWatch(device)
     for name, (module, losses) in contestants(hidden, device).items():
         entry = Contender(name, partial(step, module, losses, features), 1)
-        memory[name] = added_memory(entry.work, device)[1]
+        memory[name] = watch.added(entry.work)[1]
         gradients[name] = features.grad
         module.zero_grad(set_to_none=True)
         entries.append(entry)
@@ -115,7 +115,9 @@ def compare(hidden: int, device: torch.device, arguments: argparse.Namespace) ->
     for name, values in seconds.items():
         ms = spread(1000 * values)
         quartiles = f"quartiles {ms.lower:.2f} to {ms.upper:.2f}"
-        print(f"  {name}  {ms.median:8.2f} ms  ({quartiles})  {memory[name] / 2**20:7.0f} MiB")
+        added = memory[name]
+        peak = "" if added is None else f"{added / 2**20:7.0f} MiB"
+        print(f"  {name}  {ms.median:8.2f} ms  ({quartiles})  {peak}")
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ the device, of the same images, size and number, channels last, without optimise
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from itertools import count
 from typing import Literal
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dabench.backbones import build_backbone
+from dabench.bench.middle import MANY_STEPS, MiddleOfRun, looks_between_epochs
 from dabench.bench.timing import Contender
 from dabench.evaluation import Evaluator
 from dabench.inputs import Fetched, Inputs
@@ -33,18 +34,23 @@ __all__ = [
     "bare_forward",
     "bare_name",
     "bare_step",
+    "between_name",
 ]
 
 Precision = Literal["float32", "bfloat16"]
 PRECISIONS: tuple[Precision, Precision] = ("float32", "bfloat16")
 LOADER, EVALUATION, FORWARD = "loader alone", "evaluation", "bare forward pass"
-MANY_STEPS = 10**9  # of the runs that are timed: none comes to its end
 EVALUATION_BATCHES = 4  # at most, so that a block over a large target ends
 
 
 def bare_name(precision: str) -> str:
     """What the bare backbone's training pass is called."""
     return f"bare {precision}"
+
+
+def between_name(method: str) -> str:
+    """What a method's work between epochs is called."""
+    return f"{method}, between epochs"
 
 
 def bare_step(backbone: nn.Module, images: Tensor, precision: Precision) -> Callable[[], None]:
@@ -98,7 +104,7 @@ class Field:
         for precision in PRECISIONS:
             yield bare_name(precision), partial(self.bare, precision)
         for run in self.runs:
-            yield run.entry.name, partial(self.method, run)
+            yield from self._of_method(run)
         yield LOADER, self.loader
         yield FORWARD, self.forward
         yield EVALUATION, self.evaluation
@@ -114,12 +120,25 @@ class Field:
         name = bare_name(precision)
         return Contender(name, bare_step(self._backbone(), self._resident, precision), self.step_images)
 
+    def _of_method(self, run: PlannedRun) -> Iterator[tuple[str, Callable[[], Contender]]]:
+        name, made = run.entry.name, cache(lambda: MiddleOfRun(self.training(run)))
+        yield name, lambda: self._steps(name, made())
+        epoch = self._still.pass_steps
+        if looks_between_epochs(run.entry) and epoch > 1:
+            yield between_name(name), lambda: self._between(name, made(), epoch)
+
     def method(self, run: PlannedRun) -> Contender:
-        """Whole training steps of a method: loading, passes, losses, optimiser."""
-        training = self.training(run)
-        training.begin()
-        steps = count()
-        return Contender(run.entry.name, lambda: training.step(next(steps)), self.step_images)
+        """Whole training steps within epochs: loading, passes, losses, optimiser."""
+        return self._steps(run.entry.name, MiddleOfRun(self.training(run)))
+
+    def _steps(self, name: str, middle: MiddleOfRun) -> Contender:
+        return Contender(name, middle.step, self.step_images)
+
+    def _between(self, name: str, middle: MiddleOfRun, epoch: int) -> Contender:
+        """What a method does between epochs, which the images of an epoch pay for."""
+        return Contender(
+            between_name(name), middle.begin_epoch, epoch * self.step_images, middle.end_epoch, part_of=name
+        )
 
     def loader(self) -> Contender:
         """Batches of both domains, augmented, on the device."""

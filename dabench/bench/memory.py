@@ -1,7 +1,7 @@
-"""How much memory a contender adds, as well as that can be told within one process."""
+"""How much memory contenders take, as well as that can be told within one process."""
 
-import ctypes
 import gc
+import os
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -9,9 +9,10 @@ import torch
 
 from dabench.hardware import peak_memory_bytes, reset_peak_memory
 
-__all__ = ["added_memory", "how_memory_is_taken"]
+__all__ = ["MemoryWatch", "how_memory_is_taken"]
 
 T = TypeVar("T")
+RESET = "/proc/self/clear_refs"
 
 
 def how_memory_is_taken(device: torch.device) -> str:
@@ -24,18 +25,37 @@ def how_memory_is_taken(device: torch.device) -> str:
     return f"{what}: its peak while a contender was built and warmed up, above what was held before"
 
 
-def added_memory(build: Callable[[], T], device: torch.device) -> tuple[T, int]:
-    """Call ``build``; return its result, and by how many bytes memory peaked above what was held before."""
-    gc.collect()
-    _return_free_pages()
-    reset_peak_memory(device)
-    before = peak_memory_bytes(device)
-    result = build()
-    return result, peak_memory_bytes(device) - before
+class MemoryWatch:
+    """Peaks of the process, or on a GPU of the device: what each contender adds, and the highest of all.
 
+    Args:
+        device: to watch.
+    """
 
-def _return_free_pages() -> None:
-    """Ask the C library to give back what was freed, lest the next contender live in it unseen."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc only
-    if trim is not None:
-        trim(0)
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        # Without a peak that can be counted anew, what a contender adds below the last one is not seen.
+        self._by_contender = device.type == "cuda" or os.access(RESET, os.W_OK)
+        self._highest = 0
+
+    def added(self, build: Callable[[], T]) -> tuple[T, int | None]:
+        """Call ``build``; return its result and by how many bytes memory peaked above what was held before.
+
+        None where the system does not tell.
+        """
+        gc.collect()
+        self._peak()  # the reset forgets it
+        reset_peak_memory(self._device)
+        before = peak_memory_bytes(self._device)
+        result = build()
+        return result, self._peak() - before if self._by_contender else None
+
+    def highest(self) -> int:
+        """Bytes at the highest peak up to now."""
+        self._peak()
+        return self._highest
+
+    def _peak(self) -> int:
+        peak = peak_memory_bytes(self._device)
+        self._highest = max(self._highest, peak)
+        return peak

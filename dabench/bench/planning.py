@@ -145,6 +145,11 @@ def _check(run: PlannedRun) -> None:
         raise run.missing
     if not run.entry.cls.trains_network:
         raise UserError(f"{run.entry.name} takes no training steps: there is nothing to time")
+    if run.entry.cls.uses_target_labels:
+        raise UserError(
+            f"{run.entry.name} trains on the target's labels, which are not opened here: it is not timed",
+            f"time {BASELINE}",
+        )
     if run.config.frozen_backbone:
         raise UserError(
             "a frozen backbone takes no part in the steps: there is nothing to compare with",

@@ -31,6 +31,7 @@ class Contender:
         images: that a call works on.
         opening: called before each block, untimed (to start worker processes, say).
         closing: called after each block, untimed.
+        part_of: name of the contender whose images pay for this one as well, if any.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Contender:
     images: int
     opening: Callable[[], None] = _nothing
     closing: Callable[[], None] = _nothing
+    part_of: str | None = None
 
 
 @dataclass(frozen=True)

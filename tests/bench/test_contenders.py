@@ -8,6 +8,9 @@ from torch.nn.functional import avg_pool2d
 
 from dabench.backbones import build_backbone
 from dabench.bench.contenders import EVALUATION_BATCHES, Field, FirstInputs, bare_forward, bare_step
+from dabench.bench.middle import MANY_STEPS, looks_between_epochs
+from dabench.bench.timing import calls_within
+from dabench.method import METHODS, Selection, register
 from dabench.train import Training
 
 
@@ -88,6 +91,68 @@ def test_a_methods_contender_trains_and_the_loader_does_not(
     field.evaluation().work()
     assert len(made) == 2
     assert [torch.equal(*pair) for pair in zip(before, weights, strict=True)] == [True, False]
+
+
+@pytest.fixture
+def looking(own_methods: None) -> list[tuple[str, float]]:
+    """Register the method "looking"; what it does, in order: steps and reads, with the progress."""
+    log: list[tuple[str, float]] = []
+
+    @register("looking")
+    class Looking(METHODS.get("source_only").cls):  # type: ignore[misc]
+        def begin_epoch(self, features, progress):
+            log.append(("read", progress))
+            return Selection(torch.arange(len(features.target().outputs)))
+
+        def train_step(self, network, batch, optimise):
+            log.append(("step", batch.step))
+            super().train_step(network, batch, optimise)
+
+    return log
+
+
+def test_what_a_method_does_between_epochs_is_timed_apart(
+    tiny_field: Callable[..., Field], looking: list[tuple[str, float]]
+) -> None:
+    field = tiny_field(methods=("looking",))  # 36 and 30 images, 6 of each a step: an epoch has 6 steps
+    built = {name: build() for name, build in field.builders()}
+    steps, between = built["looking"], built["looking, between epochs"]
+    assert "source_only, between epochs" not in built
+    assert (steps.images, steps.part_of) == (12, None)
+    assert (between.images, between.part_of) == (6 * 12, "looking")
+    assert looking == [("read", 0.5)]  # the selection of a run's middle holds from the first step on
+    looking.clear()
+    for _ in range(11):
+        steps.work()
+    assert {what for what, _ in looking} == {"step"}
+    numbers = [number for _, number in looking]
+    assert numbers == [n for n in range(int(numbers[0]), int(numbers[-1]) + 1) if n % 6]
+    assert len({n // 6 for n in numbers}) > 1
+    assert abs(numbers[0] - MANY_STEPS // 2) < 12
+    looking.clear()
+    calls_within(between, 0.0, lambda: None)
+    assert looking[0][1] % 6 == 5  # nothing is read ahead at the end of an epoch
+    assert looking[1:] == [("read", 0.5)] * 3
+    steps.work()
+    assert looking[-1][0] == "step"
+
+
+def test_where_an_epoch_is_one_step_the_step_has_all(
+    tiny_field: Callable[..., Field], looking: list[tuple[str, float]]
+) -> None:
+    field = tiny_field("batch.source=36", "batch.target=30", methods=("looking",))
+    built = dict(field.builders())
+    assert "looking, between epochs" not in built
+    work = built["looking"]().work
+    looking.clear()
+    work()
+    work()
+    assert [what for what, _ in looking] == ["read", "step"] * 2
+
+
+def test_gsda_looks_between_epochs_and_dann_does_not() -> None:
+    assert looks_between_epochs(METHODS.get("gsda"))
+    assert not looks_between_epochs(METHODS.get("dann"))
 
 
 def test_a_run_that_is_timed_has_no_end(tiny_field: Callable[..., Field]) -> None:

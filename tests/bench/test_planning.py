@@ -66,6 +66,11 @@ def test_a_frozen_backbone_is_refused(tiny_request: Ask, tmp_path: Path) -> None
         planned(tiny_request("frozen_backbone=true", weights=str(weights)))
 
 
+def test_the_upper_bound_is_refused(tiny_request: Ask) -> None:
+    with pytest.raises(UserError, match="target_only trains on the target's labels"):
+        planned(tiny_request(methods=("target_only",)))
+
+
 def test_missing_images_are_said(tiny_request: Ask, tmp_path: Path) -> None:
     with pytest.raises(MissingDataError):
         planned(tiny_request(suite="office31", data=tmp_path))
