@@ -1,5 +1,7 @@
 """DANN of pytorch-adapt 0.0.83 against dabench's, on the same photos, backbone, head, batch and size.
 
+In the same run: the bare backbone, the usual pipeline of PIL and a DataLoader, and dabench's loader alone.
+
 Needs an environment with both: see benchmarks/README.md. The peer runs as its documentation shows:
 DANNHook in a plain loop, its combined dataset in the DataLoader of its DataloaderCreator, float32, usual
 memory layout. In its favour: the loader never comes to the end of a pass, which would start new workers.
@@ -13,12 +15,13 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from photo_folders import compare, field_of, flags, photo_transform, print_ratios
+from photo_folders import compare, field_of, flags, photo_transform, print_ratios, print_settings, script
+from pil_loader import usual_pipeline
 from torch import nn
 from torch.utils.data import RandomSampler
 from torchvision.datasets import ImageFolder
 
-from dabench.bench.contenders import PRECISIONS, Field
+from dabench.bench.contenders import LOADER, PRECISIONS, Field
 from dabench.bench.report import best_bare
 from dabench.bench.timing import Contender
 
@@ -110,6 +113,7 @@ class Peer:
         self._hook({**self._models, **data})
 
 
+@script
 def main() -> None:
     """Measure and print."""
     arguments = flags(__doc__ or "").parse_args()
@@ -125,9 +129,14 @@ def main() -> None:
     contenders += [
         Contender(f"pytorch-adapt DANN, {workers}", peer.step, images, peer.open, peer.close),
         Contender("pytorch-adapt DANN, batch resident", peer.resident_step, images),
+        usual_pipeline(field, arguments),
+        field.loader(),
     ]
     seconds = compare(contenders, arguments.rounds, field.device)
-    print_ratios(seconds, best_bare(seconds), arguments)
+    print_ratios(seconds, best_bare(seconds))
+    usual = contenders[-2].name
+    print_ratios({name: seconds[name] for name in (usual, LOADER)}, usual)
+    print_settings(arguments, field.device)
 
 
 def _named(contender: Contender, name: str) -> Contender:

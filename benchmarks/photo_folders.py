@@ -1,9 +1,11 @@
 """What the comparisons with other libraries share: two folders of photos as a task, flags, and the table."""
 
 import argparse
+import functools
 import os
+import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +19,29 @@ from dabench.bench.contenders import Field
 from dabench.bench.planning import BenchPlan, open_domains, plan_runs
 from dabench.bench.timing import Contender, alternate, calls_within, ratio_to, spread
 from dabench.config import RunConfig
+from dabench.environment import environment
+from dabench.errors import UserError
 from dabench.hardware import processors, resolve_device
 from dabench.streams import Streams
-from dabench.terminal import standard_console
+from dabench.terminal import error_console, print_error, standard_console
 
-__all__ = ["compare", "field_of", "flags", "photo_transform", "print_ratios"]
+__all__ = ["compare", "field_of", "flags", "photo_transform", "print_ratios", "print_settings", "script"]
 
 BLOCK_SECONDS = 1.0
+
+
+def script(main: Callable[[], None]) -> Callable[[], None]:
+    """Let a script's main function end with a message and exit code 2 where the user can mend something."""
+
+    @functools.wraps(main)
+    def run() -> None:
+        try:
+            main()
+        except UserError as error:
+            print_error(error_console(), str(error), error.hint)
+            sys.exit(2)
+
+    return run
 
 
 def flags(about: str) -> argparse.ArgumentParser:
@@ -117,11 +135,8 @@ def compare(
     return alternate(contenders, calls, rounds, order, synchronise)
 
 
-def print_ratios(
-    seconds: Mapping[str, NDArray[np.float64]], base: str, arguments: argparse.Namespace
-) -> None:
-    """Print images per second and the speed as a multiple of the base's, round by round, and the settings."""
-    console = standard_console()
+def print_ratios(seconds: Mapping[str, NDArray[np.float64]], base: str) -> None:
+    """Print images per second, and the speed as a multiple of the base's, round by round."""
     shown = Table()
     shown.add_column("")
     for column in ("images/s", f"times '{base}'", "quartiles"):
@@ -134,7 +149,13 @@ def print_ratios(
             f"{ratio.median:.3f}",
             f"{ratio.lower:.3f} to {ratio.upper:.3f}",
         )
-    console.print(shown)
-    settings = {key: value for key, value in vars(arguments).items() if key != "data"}
-    console.print(", ".join(f"{key} {value}" for key, value in settings.items()), soft_wrap=True)
-    console.print(f"torch {torch.__version__}, {torch.get_num_threads()} threads", soft_wrap=True)
+    standard_console().print(shown)
+
+
+def print_settings(arguments: argparse.Namespace, device: torch.device) -> None:
+    """Print the flags but for the folder, the machine and torch's version."""
+    place = environment(device)
+    settings = [f"{key} {value}" for key, value in vars(arguments).items() if key != "data"]
+    machine = f"{place['device_name']}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+    for line in (", ".join(settings), machine):
+        standard_console().print(line, soft_wrap=True, markup=False, highlight=False)

@@ -7,16 +7,18 @@ of both domains together, and use the same processors; nothing is trained meanwh
     python benchmarks/pil_loader.py --data DIR --size 160 --batch 32
 """
 
+import argparse
 from collections.abc import Iterator
 from typing import Any
 
-from photo_folders import compare, field_of, flags, photo_transform, print_ratios
+from photo_folders import compare, field_of, flags, photo_transform, print_ratios, print_settings, script
 from torch.utils.data import ConcatDataset, DataLoader, RandomSampler
 from torchvision.datasets import ImageFolder
 
+from dabench.bench.contenders import Field
 from dabench.bench.timing import Contender
 
-__all__ = ["UsualLoader"]
+__all__ = ["UsualLoader", "usual_pipeline"]
 
 ENDLESS = 10**12
 
@@ -52,21 +54,25 @@ class UsualLoader:
         self._batches = None
 
 
-def main() -> None:
-    """Measure and print."""
-    arguments = flags(__doc__ or "").parse_args()
-    field = field_of(arguments, ["source_only"])
+def usual_pipeline(field: Field, arguments: argparse.Namespace) -> Contender:
+    """Return the usual pipeline over the photos of a field, with its transforms."""
     transform = photo_transform(field.runs[0].config)
     folders = [
         ImageFolder(arguments.data / place, transform) for place in (arguments.source, arguments.target)
     ]
-    usual = UsualLoader(ConcatDataset(folders), 2 * arguments.batch, arguments.workers)
+    usual = UsualLoader(ConcatDataset(folders), field.step_images, arguments.workers)
     name = f"PIL + DataLoader, {arguments.workers} workers"
-    contenders = [
-        Contender(name, lambda: _drop(usual.next()), 2 * arguments.batch, usual.open, usual.close),
-        field.loader(),
-    ]
-    print_ratios(compare(contenders, arguments.rounds, field.device), name, arguments)
+    return Contender(name, lambda: _drop(usual.next()), field.step_images, usual.open, usual.close)
+
+
+@script
+def main() -> None:
+    """Measure and print."""
+    arguments = flags(__doc__ or "").parse_args()
+    field = field_of(arguments, ["source_only"])
+    usual = usual_pipeline(field, arguments)
+    print_ratios(compare([usual, field.loader()], arguments.rounds, field.device), usual.name)
+    print_settings(arguments, field.device)
 
 
 def _drop(_: object) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
@@ -40,6 +41,18 @@ def test_the_loaders_are_compared_on_two_folders(
     assert "PIL + DataLoader, 0 workers │" in out
     assert "loader alone" in out
     assert "source shop, target desk" in out
+    assert f"1 threads, torch {torch.__version__}" in out
+    assert str(photos) not in out
+
+
+def test_a_mistake_ends_with_two_and_a_message(
+    tmp_path: Path, scripts: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["x", "--data", str(tmp_path), "--source", "shop", "--target", "desk"])
+    with pytest.raises(SystemExit) as caught:
+        scripts("pil_loader").main()
+    assert caught.value.code == 2
+    assert "error: photos: source" in capsys.readouterr().err.replace("\n", " ")
 
 
 def test_the_usual_loader_gives_fresh_batches_within_a_block_alone(scripts: Any) -> None:
