@@ -32,6 +32,7 @@ SHARED = (
     "image",
     "batch",
     "precision",
+    "tf32",  # of the whole process, as threads
     "threads",
     "compile",
 )

@@ -56,6 +56,8 @@ def test_the_first_task_unless_another_is_asked_for(tiny_request: Ask) -> None:
 def test_methods_must_be_timed_alike(tiny_request: Ask) -> None:
     with pytest.raises(UserError, match=r"source_only and dann differ in batch: .*source=6.*source=4"):
         planned(tiny_request("dann.batch.source=4"))
+    with pytest.raises(UserError, match="differ in tf32"):
+        planned(tiny_request("dann.tf32=true"))
     planned(tiny_request("dann.optimiser.lr=0.5"))  # does not change the work
 
 
