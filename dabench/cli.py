@@ -155,7 +155,13 @@ def bench(
     ] = None,
     rounds: Annotated[int, typer.Option("--rounds", min=1, help="Blocks of each contender.")] = 10,
     steps_per_round: Annotated[
-        int | None, typer.Option("--steps-per-round", min=1, help="Default: about a second a block.")
+        int | None,
+        typer.Option(
+            "--steps-per-round",
+            min=1,
+            help="Training steps and batches of a block; evaluation, the bare forward pass and work between "
+            "epochs have one call. Default: about a second a block.",
+        ),
     ] = None,
     profile: Annotated[
         str | None, typer.Option("--profile", help="Method whose step is shown by torch's profiler.")

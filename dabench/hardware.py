@@ -31,7 +31,6 @@ __all__ = [
 
 SMALL = re.compile(r"dann_mnist", re.IGNORECASE)
 DEPTHWISE = re.compile(r"mobilenet|efficientnet|mnasnet|fbnet|lcnet|ghostnet", re.IGNORECASE)
-GATED = re.compile(r"mobilenetv[34]|efficientnet|mnasnet|fbnet|lcnet|ghostnet", re.IGNORECASE)
 
 
 def resolve_device(text: str) -> torch.device:
@@ -80,9 +79,9 @@ def _processor_flags() -> frozenset[str]:
 def resolve_precision(text: str, device: torch.device, backbone: str) -> str:
     """Turn auto into float32 or bfloat16, from device type, processor flags and backbone family.
 
-    CUDA devices that have bfloat16 use it. On a processor it pays with AMX but for families of depthwise
-    convolutions, and with AVX-512 BF16 but for those with gates and smooth activations between the depthwise
-    convolutions (docs/log.md has the figures). Small networks for digits stay in float32.
+    CUDA devices that have bfloat16 use it. On a processor it pays with AMX or AVX-512 BF16, and not for
+    families that consist of depthwise convolutions (docs/log.md has the figures). Small networks for digits
+    stay in float32.
     """
     if text != "auto":
         return text
@@ -90,10 +89,8 @@ def resolve_precision(text: str, device: torch.device, backbone: str) -> str:
         return "float32"
     if device.type == "cuda":
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
-    flags = _processor_flags()
-    slower = DEPTHWISE if "amx_bf16" in flags else GATED
-    pays = ("amx_bf16" in flags or "avx512_bf16" in flags) and not slower.search(backbone)
-    return "bfloat16" if pays else "float32"
+    fast = {"amx_bf16", "avx512_bf16"} & _processor_flags()
+    return "bfloat16" if fast and not DEPTHWISE.search(backbone) else "float32"
 
 
 def keep_freed_memory() -> None:
