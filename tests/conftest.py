@@ -29,6 +29,7 @@ settings.register_profile(
 )
 settings.load_profile("dabench")
 
+PROCESSOR = torch.device("cpu")
 TINY: dict[str, Any] = {
     "name": "tiny",
     "title": "Coloured squares",
@@ -159,13 +160,20 @@ class TinyRun:
 def tiny_run() -> Callable[..., TinyRun]:
     """Train on coloured squares: ``tiny_run("dann", seed=1, steps=4, **{"optimiser.lr": 0.1})``.
 
-    The method is a registered name or a Method class; ``data`` replaces the images; run=False only builds.
+    The method is a registered name or a Method class; ``data`` replaces the images, ``put`` puts them
+    somewhere; run=False only builds.
     """
     discover_methods()
     source, target = coloured_squares(12, 0, seed=1), coloured_squares(10, 120, seed=2)
 
     def make(
-        method: str | type[Method], *, data: TrainingData | None = None, run: bool = True, **changes: Any
+        method: str | type[Method],
+        *,
+        data: TrainingData | None = None,
+        run: bool = True,
+        device: torch.device = PROCESSOR,
+        put: Callable[[Any], Any] = lambda images: images,
+        **changes: Any,
     ) -> TinyRun:
         entry = METHODS.get(method) if isinstance(method, str) else MethodEntry("toy", method, {}, "", None)
         values = {path: item["value"] for path, item in TINY["recipe"].items()}
@@ -179,8 +187,8 @@ def tiny_run() -> Callable[..., TinyRun]:
         images = [
             np.stack([resize_square(image, side) for image in part["images"]]) for part in (source, target)
         ]
-        data = data or TrainingData(images[0], source["labels"], images[1])
-        training = Training(config, entry, config.weights, 3, data, torch.device("cpu"))
+        data = data or TrainingData(put(images[0]), source["labels"], put(images[1]))
+        training = Training(config, entry, config.weights, 3, data, device)
         test = training.inputs(images[1], "test")
         evaluator = Evaluator(test, target["labels"], TINY["classes"], "accuracy", 16)
         seen: list[tuple[int, Mapping[str, float], Evaluation | None]] = []

@@ -151,11 +151,12 @@ def test_suites_backbones_protocols_and_metrics_have_tables_of_their_own(
         record(),
         record(backbone="vit_tiny"),
         record(protocol="train-test"),
+        record(protocol="transductive, frozen backbone"),
         record(suite="other"),
         record(metric="mean_class_accuracy"),
     ]
     tables = aggregate(runs_of(records), suites)
-    assert len(tables) == 5
+    assert len(tables) == 6
     assert all(len(table.rows) == 1 for table in tables)
 
 
