@@ -76,6 +76,7 @@ def test_a_file_that_shrinks_while_it_is_open_is_an_error(tmp_path):
 
 def test_a_removed_file_stays_open_and_its_handle_is_closed_in_the_end(tmp_path, limit):
     path, images = store(tmp_path)
+    gc.collect()  # what earlier tests left behind
     before = len(os.listdir("/proc/self/fd"))
     raw = RawImages(path, 20, 6)
     path.unlink()
