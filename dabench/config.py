@@ -136,7 +136,10 @@ class ImageConfig(Frozen):
         "decoded images in the cache: raw arrays, or packed as JPEG; auto follows raw_budget_gb",
     )
     raw_budget_gb: float | None = setting(
-        8.0, OURS, "storage auto packs a task's images when they need more than this as raw arrays", gt=0
+        8.0,
+        OURS,
+        "storage auto packs a suite's images when all of them need more than this as raw arrays",
+        gt=0,
     )
     mean: tuple[float, float, float] | None = setting(
         None, "timm's data configuration of the backbone", "mean of each channel in [0, 1]; null takes timm's"
@@ -208,7 +211,7 @@ class RunConfig(Frozen):
     tf32: bool = setting(
         False,
         OURS,
-        "on a GPU, float32 matrix products of heads and discriminators in TF32 (10 bits of mantissa)",
+        "on a GPU, float32 matrix products in TF32 (10 bits of mantissa)",
     )
     threads: int | None = setting(
         None, OURS, "processor threads; null takes all processors that the process may use"

@@ -21,7 +21,7 @@ from dabench.backbones import Backbone, build_backbone
 from dabench.cache import cache_folder
 from dabench.config import OURS, RunConfig
 from dabench.errors import UserError
-from dabench.hardware import arithmetic
+from dabench.hardware import arithmetic, set_matrix_products
 from dabench.images import Advance, Images
 from dabench.recipe import Recipe, Sourced
 from dabench.sealed import sealed_file
@@ -65,6 +65,7 @@ class Extractor:
         self._config = config
         self._device = device
         torch.set_num_threads(config.threads or torch.get_num_threads())
+        set_matrix_products(device, config.tf32)
         arguments = json.dumps(config.backbone_args, sort_keys=True)
         self._backbone, self._digest = _built(config.backbone, arguments, weights, config.image.size)
         self._mean = config.image.mean or self._backbone.mean
@@ -89,7 +90,7 @@ class Extractor:
             ],
             "backbone": [config.backbone, config.backbone_args, self._digest],
             # These decide the last bits.
-            "arithmetic": [config.precision, config.threads, self._device.type, arithmetic()],
+            "arithmetic": [config.precision, config.tf32, config.threads, self._device.type, arithmetic()],
         }
         digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
         return cache_folder() / "features" / f"v{FEATURES_VERSION}-{digest[:32]}.npy"

@@ -26,6 +26,7 @@ __all__ = [
     "reset_peak_memory",
     "resolve_device",
     "resolve_precision",
+    "set_matrix_products",
     "to_device",
 ]
 
@@ -91,6 +92,12 @@ def resolve_precision(text: str, device: torch.device, backbone: str) -> str:
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
     fast = {"amx_bf16", "avx512_bf16"} & _processor_flags()
     return "bfloat16" if fast and not DEPTHWISE.search(backbone) else "float32"
+
+
+def set_matrix_products(device: torch.device, tf32: bool) -> None:
+    """Let float32 matrix products on a GPU use TF32, or not; holds for the whole process."""
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high" if tf32 else "highest")
 
 
 def keep_freed_memory() -> None:

@@ -114,6 +114,8 @@ class OpenDomains:
         """Let go of images in the device's memory that the next run does not read."""
         keys = {self._resident_key(data, config, device) for data in wanted}
         self._resident = {key: images for key, images in self._resident.items() if key in keys}
+        if device.type == "cuda":
+            torch.cuda.empty_cache()  # what torch keeps for itself does not count as free
 
     @staticmethod
     def _resident_key(data: DomainData, config: RunConfig, device: torch.device) -> _ResidentKey:

@@ -262,7 +262,7 @@ def _command(
     for path, origin in provenance.items():
         if origin.startswith(("file ", "sweep", "--set")) and path in values:
             words += ["--set", f"{path}={json.dumps(values[path], ensure_ascii=False)}"]
-        elif origin == "backbone of the sweep":
+        elif origin.startswith("backbone of the sweep"):
             words += ["--backbone", config.backbone]
     return shlex.join(words)
 

@@ -185,17 +185,27 @@ def _of_one_backbone(layers: Sequence[Layer]) -> list[Layer]:
     final = next((layer.values["backbone"] for layer in reversed(layers) if "backbone" in layer.values), None)
     kept = []
     for layer in layers:
-        if layer.values.get("backbone", final) != final:
+        if not _same_backbone(layer.values.get("backbone", final), final):
             values = {path: value for path, value in layer.values.items() if not _of_backbone(path, value)}
             layer = Layer(layer.where, values, layer.sources)
         kept.append(layer)
     return kept
 
 
+def _same_backbone(one: Any, other: Any) -> bool:
+    """Whether two names mean one backbone: equal, or one of them leaves out the tag of its weights."""
+    names = [str(name).partition(".") for name in (one, other)]
+    return names[0][0] == names[1][0] and (names[0][2] == names[1][2] or not all(name[2] for name in names))
+
+
 def _of_backbone(path: str, value: Any) -> bool:
     if path == "weights":
         return str(value).startswith("sha256:")  # of a file; "none" asks for random weights of whatever it is
-    return path in ("backbone", "image.mean", "image.std") or path.startswith("backbone_args")
+    return (
+        path in ("backbone", "image.mean", "image.std")
+        or path == "backbone_args"
+        or path.startswith("backbone_args.")
+    )
 
 
 def _frozen(layers: Iterable[Layer]) -> bool:

@@ -12,7 +12,7 @@ from dabench.errors import UserError
 from dabench.hardware import processors, resolve_precision
 from dabench.images import raw_bytes
 from dabench.method import MethodEntry
-from dabench.resolve import Resolved
+from dabench.resolve import Resolved, flatten
 from dabench.suite import Suite
 
 __all__ = ["check_combination", "settle_machine", "settle_task"]
@@ -82,9 +82,10 @@ def settle_task(resolved: Resolved, entry: MethodEntry, suite: Suite, dataset: M
     classes = len(dataset["source"]["class_counts"])
     given = entry.config(config.params)
     params = entry.cls.settle(given, classes).model_dump(mode="json")
-    for name, value in given.model_dump(mode="json").items():
-        if params[name] != value:
-            provenance[f"params.{name}"] += f"; from {classes} classes"
+    before = flatten({"params": given.model_dump(mode="json")})
+    for path, value in flatten({"params": params}).items():
+        if before.get(path) != value:
+            provenance[path] = f"{provenance.get(path, 'method')}; from {classes} classes"
     image = image.model_copy(update={"raw_budget_gb": None})
     return Resolved(config.model_copy(update={"image": image, "params": params}), provenance)
 

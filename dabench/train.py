@@ -16,7 +16,7 @@ from dabench.augment import Augmentation
 from dabench.backbones import build_backbone
 from dabench.config import RunConfig
 from dabench.evaluation import Evaluator, FeatureReader
-from dabench.hardware import keep_freed_memory
+from dabench.hardware import keep_freed_memory, set_matrix_products
 from dabench.inputs import Inputs, Stored, inputs_of
 from dabench.loading import Batches
 from dabench.method import Batch, Method, MethodEntry, Selection, Spec
@@ -133,8 +133,7 @@ class Training:
         self.streams = Streams(config.seed)
         torch.set_num_threads(config.threads or torch.get_num_threads())
         keep_freed_memory()
-        if device.type == "cuda":
-            torch.set_float32_matmul_precision("high" if config.tf32 else "highest")
+        set_matrix_products(device, config.tf32)
         precision = {"float32": torch.float32, "bfloat16": torch.bfloat16}[config.precision]
         backbone, backbone_dim, self.augmentation = self._input_side(weights, data)
         network, feature_dim = build_network(

@@ -38,6 +38,13 @@ def cached_array(
         with path.open("wb") as file:  # np.save appends .npy to a path
             np.save(file, build(), allow_pickle=False)
 
-    path = sealed_file(cache_folder() / kind / f"{key}.npy", {"kind": kind, "label": label}, store)
+    path, about = cache_folder() / kind / f"{key}.npy", {"kind": kind, "label": label}
+    try:
+        return _mapped(sealed_file(path, about, store))
+    except FileNotFoundError:  # dropped between the two
+        return _mapped(sealed_file(path, about, store))
+
+
+def _mapped(path: Path) -> NDArray[np.uint8]:
     array: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
     return array

@@ -12,6 +12,7 @@ import yaml
 from dabench.backbones import build_backbone
 from dabench.errors import MissingDataError, UserError
 from dabench.plan import PlannedRun, check_weights
+from dabench.resolve import Layer, _of_one_backbone
 from dabench.sweepfile import read_sweep
 
 MakePlan = Callable[..., list[PlannedRun]]
@@ -293,3 +294,20 @@ def test_a_recipe_for_one_backbone_does_not_reach_another(
     )
     assert (kept.backbone_args, kept.image.mean[0], kept.steps) == ({"drop_rate": 0.5}, 0.1, 6)
     assert (other.backbone_args, other.image.mean[0], other.steps) == ({}, 0.5, 6)
+
+
+def test_the_recorded_command_names_the_backbone_that_a_flag_gave(make_plan: MakePlan) -> None:
+    (run,) = make_plan(tasks=["A2B"], backbones=["resnet18"], weights="default")
+    assert run.config.backbone == "resnet18.a1_in1k"
+    assert "--backbone resnet18.a1_in1k" in run.command
+    (again,) = make_plan(tasks=["A2B"], backbones=["resnet18.a1_in1k"], weights="default")
+    assert again.run_id == run.run_id
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"), [("test_resnet", True), ("test_resnet.r160_in1k", True), ("dann_mnist", False)]
+)
+def test_a_tag_makes_no_other_backbone(given: str, kept: bool) -> None:
+    recipe = Layer.of_values("recipe", {"backbone": "test_resnet", "backbone_args.drop_rate": 0.5})
+    layers = _of_one_backbone([recipe, Layer.of_values("--set", {"backbone": given})])
+    assert ("backbone_args.drop_rate" in layers[0].values) == kept
