@@ -94,7 +94,7 @@ def step(module: nn.Module, losses: Losses, features: Tensor) -> None:
     """Forward and backward pass."""
     features.grad = None
     module.zero_grad(set_to_none=True)
-    losses(features).backward()  # type: ignore[no-untyped-call]
+    losses(features).backward()
 
 
 def compare(hidden: int, device: torch.device, arguments: argparse.Namespace) -> None:

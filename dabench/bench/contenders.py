@@ -175,9 +175,9 @@ class Field:
         classes = len(self.images.classes)
         return Training(config, run.entry, run.weights, classes, self.images.training, self.device)
 
-    def prepare(self) -> None:
-        """Load the resident batch, which belongs to no contender's memory."""
-        self._resident  # noqa: B018
+    def prepare(self) -> int:
+        """Load the resident batch, which belongs to no contender's memory; return its number of images."""
+        return len(self._resident)
 
     @cached_property
     def _still(self) -> Training:

@@ -31,7 +31,7 @@ class Probe(nn.Module):
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_bare_step_is_one_forward_and_one_backward_pass(precision: str) -> None:
     probe, images = Probe(), torch.rand(4, 3, 8, 8)
-    step = bare_step(probe, images, precision)  # type: ignore[arg-type]
+    step = bare_step(probe, images, precision)
     step()
     step()
     assert probe.seen == [(True, False, precision == "bfloat16")] * 2
@@ -78,7 +78,7 @@ def test_a_methods_contender_trains_and_the_loader_does_not(
     build = Field.training
 
     def remember(self: Field, run: object) -> Training:
-        made.append(build(self, run))  # type: ignore[arg-type]
+        made.append(build(self, run))
         return made[-1]
 
     monkeypatch.setattr(Field, "training", remember)
@@ -99,7 +99,7 @@ def looking(own_methods: None) -> list[tuple[str, float]]:
     log: list[tuple[str, float]] = []
 
     @register("looking")
-    class Looking(METHODS.get("source_only").cls):  # type: ignore[misc]
+    class Looking(METHODS.get("source_only").cls):
         def begin_epoch(self, features, progress):
             log.append(("read", progress))
             return Selection(torch.arange(len(features.target().outputs)))
