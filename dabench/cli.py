@@ -87,6 +87,13 @@ def run(
     data: DataOption = DEFAULT_DATA,
     results: ResultsOption = DEFAULT_RESULTS,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
+    protocol: Annotated[
+        str | None, typer.Option("--protocol", help="Name, or a file; 'dabench list protocols'.")
+    ] = None,
+    recipe: Annotated[
+        list[Path] | None,
+        typer.Option("--recipe", help="Recipe file, such as the winner of dabench tune; repeatable."),
+    ] = None,
     assign: Annotated[
         list[str] | None,
         typer.Option(
@@ -109,7 +116,8 @@ def run(
     request = RunRequest(
         config=config, methods=method, suites=suite, tasks=task, backbones=backbone, seeds=seeds, seed=seed,
         weights=weights, data=data, results=results, device=device, assignments=assign or [],
-        frozen_backbone=frozen_backbone, dry_run=dry_run, force=force, fail_fast=fail_fast,
+        protocol=protocol, recipes=recipe, frozen_backbone=frozen_backbone, dry_run=dry_run, force=force,
+        fail_fast=fail_fast,
     )  # fmt: skip
     raise typer.Exit(execute(request))
 
@@ -176,13 +184,75 @@ def bench(
     execute(BenchRequest(plan, device, rounds, steps_per_round, profile, out))
 
 
+@app.command()
+def tune(
+    method: Annotated[
+        list[str], typer.Option("--method", "-m", help="Repeatable; each has the same budget.")
+    ],
+    suite: Annotated[str, typer.Option("--suite", "-s", help="Name or manifest file.")],
+    rule: Annotated[str, typer.Option("--rule", help="Selection rule that chooses; 'dabench list rules'.")],
+    trials: Annotated[
+        int, typer.Option("--trials", min=1, help="Configurations tried for each method.")
+    ] = 20,
+    sampler: Annotated[
+        str, typer.Option("--sampler", help="random, or tpe (needs dabench[tune]).")
+    ] = "random",
+    search_seed: Annotated[int, typer.Option("--search-seed", min=0, help="Of the search.")] = 0,
+    task: Annotated[list[str] | None, typer.Option("--task", "-t", help="Repeatable. Default: all.")] = None,
+    backbone: Annotated[str | None, typer.Option("--backbone", "-b", help="timm name.")] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option("--seed", min=0, help="Seeds of each trial. Default: 0.")
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option("--weights", help="default (timm's), none, or a local file.")
+    ] = None,
+    data: DataOption = DEFAULT_DATA,
+    results: Annotated[
+        Path, typer.Option("--results", help="Results folder of the trials, apart from a table's.")
+    ] = Path("results-tune"),
+    out: Annotated[Path, typer.Option("--out", help="Folder for the winners' recipe files.")] = Path(
+        "recipes"
+    ),
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
+    protocol: Annotated[str | None, typer.Option("--protocol", help="Name, or a file.")] = None,
+    assign: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value for any configuration key, as for run.")
+    ] = None,
+    frozen_backbone: Annotated[
+        bool, typer.Option("--frozen-backbone", help="Train on features that the backbone gives once.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print ranges and budget, run nothing.")] = False,
+) -> None:
+    """Search hyperparameters by a selection rule, without target labels, with one budget for every method."""
+    from dabench.tuning.command import TuneRequest, execute
+
+    request = TuneRequest(
+        methods=method, suite=suite, rule=rule, trials=trials, sampler=sampler, search_seed=search_seed,
+        tasks=task, backbone=backbone, seeds=seed or [0], weights=weights, data=data, results=results,
+        out=out, device=device, protocol=protocol, assignments=assign or [], frozen_backbone=frozen_backbone,
+        dry_run=dry_run,
+    )  # fmt: skip
+    raise typer.Exit(execute(request))
+
+
+@app.command(name="check-method")
+def check_method(
+    method: Annotated[str, typer.Argument(help="A method file, or the name of a registered method.")],
+    verbose: Annotated[bool, typer.Option("--verbose", help="Say what each check does.")] = False,
+) -> None:
+    """Run contract and leak tests on a method: exit code 1 where one fails."""
+    from dabench.checks.command import execute
+
+    raise typer.Exit(execute(method, verbose))
+
+
 @app.command(name="list")
 def list_(
-    kind: Annotated[str, typer.Argument(help="methods, suites or backbones")],
+    kind: Annotated[str, typer.Argument(help="methods, suites, backbones, protocols or rules")],
     as_json: Annotated[bool, typer.Option("--json", help="A list of objects.")] = False,
     match: Annotated[str, typer.Option("--match", help="Backbones: a pattern such as 'resnet*'.")] = "*",
 ) -> None:
-    """List methods, suites or backbones."""
+    """List methods, suites, backbones, protocols or selection rules."""
     from dabench.listing import print_list
 
     print_list(standard_console(), kind, as_json, match)

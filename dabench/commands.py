@@ -44,6 +44,8 @@ class RunRequest:
     weights: str | None = None
     device: str = "auto"
     assignments: list[str] = field(default_factory=list)
+    protocol: str | None = None
+    recipes: list[Path] | None = None
     frozen_backbone: bool = False
     dry_run: bool = False
     force: bool = False

@@ -180,11 +180,42 @@ class RunConfig(Frozen):
         "pretrained weights: 'default' (timm's), 'none', or 'sha256:...' of a local file",
         pattern=r"^(default|none|sha256:[0-9a-f]{64})$",
     )
-    protocol: Literal["transductive", "train-test"] = setting(
+    protocol: str = setting(
         "transductive",
         FIELD,
-        "transductive: all target images, unlabelled, in training and all of them in the test; "
-        "train-test: adapt on the target's train part, test on its test part",
+        "name of the protocol: which images are trained on and tested on, and its recipe; "
+        "'dabench list protocols'",
+        pattern=r"^[a-z0-9][a-z0-9_.-]*$",
+    )
+    target_test: Literal["same", "part", "holdout"] = setting(
+        "same",
+        FIELD,
+        "target images of the test; same: those of training, unlabelled there; part: the suite's own test "
+        "part; holdout: a random part that training does not see",
+    )
+    target_holdout: float = setting(
+        0.0,
+        OURS,
+        "part of the target that a holdout test keeps from training, drawn from the seed",
+        ge=0,
+        lt=1,
+    )
+    source_holdout: float = setting(
+        0.0,
+        OURS,
+        "part of each source class kept from training for selection rules that need it, drawn from the seed",
+        ge=0,
+        le=0.9,
+    )
+    selection: str = setting(
+        "last", OURS, "the selection rule that the protocol reports by; 'dabench list rules'"
+    )
+    stored_images: int = setting(
+        1000,
+        OURS,
+        "images of each part (target, source, held-out source) whose logits and features are stored at every "
+        "evaluation, for selection rules",
+        ge=0,
     )
     steps: int = setting(
         20_000, "TLLib's DANN and CDAN scripts: 20 x 1000 on Office-31", "optimisation steps", ge=1
@@ -225,8 +256,13 @@ class RunConfig(Frozen):
 
     @property
     def protocol_name(self) -> str:
-        """What records and pages call the protocol; frozen features are one of their own."""
-        return f"{self.protocol}, frozen backbone" if self.frozen_backbone else self.protocol
+        """What records and pages call the protocol; holdouts and frozen features change what is measured."""
+        words = [self.protocol]
+        if self.source_holdout:
+            words.append(f"{self.source_holdout:.0%} of the source held out")
+        if self.frozen_backbone:
+            words.append("frozen backbone")
+        return ", ".join(words)
 
     @field_validator("threads")
     @classmethod
@@ -239,4 +275,13 @@ class RunConfig(Frozen):
     def _evaluations_fit(self) -> "RunConfig":
         if self.evaluations > self.steps:
             raise ValueError(f"evaluations {self.evaluations} exceed steps {self.steps}")
+        return self
+
+    @model_validator(mode="after")
+    def _holdout_has_a_size(self) -> "RunConfig":
+        if (self.target_test == "holdout") != (self.target_holdout > 0):
+            raise ValueError(
+                f"target_test={self.target_test} does not go with target_holdout={self.target_holdout}: "
+                "a holdout test needs a part above 0, and only it does"
+            )
         return self

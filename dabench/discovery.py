@@ -19,9 +19,18 @@ from pydantic_core import ErrorDetails
 from dabench.errors import UserError, did_you_mean
 from dabench.suite import SUITES, Address, DomainInfo, Manifest, Suite
 
-__all__ = ["ENTRY_POINTS", "command_modules", "discover_methods", "discover_suites", "read_manifest"]
+__all__ = [
+    "ENTRY_POINTS",
+    "RULE_ENTRY_POINTS",
+    "command_modules",
+    "discover_methods",
+    "discover_rules",
+    "discover_suites",
+    "read_manifest",
+]
 
 ENTRY_POINTS = "dabench.methods"
+RULE_ENTRY_POINTS = "dabench.rules"
 PLUGINS = ("methods", "datasets", "leaderboard")
 
 
@@ -35,15 +44,25 @@ def discover_methods() -> None:
     """Import every module in ``methods/`` and every installed entry point, once."""
     for name in _modules("methods"):
         importlib.import_module(name)
-    for entry_point in sorted(
-        importlib.metadata.entry_points(group=ENTRY_POINTS), key=lambda item: item.name
-    ):
+    _load_entry_points(ENTRY_POINTS, "methods")
+
+
+@cache
+def discover_rules() -> None:
+    """Import every module in ``dabench/rules/`` and every installed entry point, once."""
+    for name in _modules("rules"):
+        importlib.import_module(name)
+    _load_entry_points(RULE_ENTRY_POINTS, "selection rules")
+
+
+def _load_entry_points(group: str, what: str) -> None:
+    for entry_point in sorted(importlib.metadata.entry_points(group=group), key=lambda item: item.name):
         try:
             entry_point.load()
         except Exception as error:  # whatever a package of somebody else's raises
             package = entry_point.dist.name if entry_point.dist else "an installed package"
             raise UserError(
-                f"the methods of {package} ({entry_point.value}) cannot be imported: "
+                f"the {what} of {package} ({entry_point.value}) cannot be imported: "
                 f"{type(error).__name__}: {error}",
                 f"mend or remove {package}",
             ) from error

@@ -1,10 +1,10 @@
-"""Recipes: configuration values that a suite or a method brings along, each with its source."""
+"""Recipes: configuration values that a suite, a method, a protocol or a search brings along, with sources."""
 
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["Recipe", "Sourced"]
+__all__ = ["MethodRecipes", "Recipe", "RecipeBook", "Sourced"]
 
 
 class Sourced(BaseModel):
@@ -18,3 +18,39 @@ class Sourced(BaseModel):
 
 Recipe = dict[str, Sourced]
 """Dotted path in the run configuration ("optimiser.lr", "params.beta") to value and source."""
+
+
+class MethodRecipes(BaseModel):
+    """What a book says of one method: on every suite, and by suite."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    recipe: Recipe = {}
+    suites: dict[str, Recipe] = {}
+
+
+class RecipeBook(BaseModel):
+    """Recipes by suite and method, as a YAML file holds them; later ones win over earlier ones.
+
+    ``recipe`` (everything) < ``suites`` < ``methods.M.recipe`` < ``methods.M.suites``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")
+    title: str = ""
+    about: str = ""
+    recipe: Recipe = {}
+    suites: dict[str, Recipe] = {}
+    methods: dict[str, MethodRecipes] = {}
+
+    def layers(self, suite: str, method: str) -> list[tuple[str, Recipe]]:
+        """What applies to a method on a suite, weakest first: for whom it is written, and the recipe."""
+        own = self.methods.get(method, MethodRecipes())
+        stack = [
+            ("", self.recipe),
+            (suite, self.suites.get(suite, {})),
+            (method, own.recipe),
+            (f"{method} on {suite}", own.suites.get(suite, {})),
+        ]
+        return [(scope, recipe) for scope, recipe in stack if recipe]
