@@ -2,7 +2,8 @@
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,7 +18,9 @@ from dabench.method import FeatureTable, Method, Outputs
 from dabench.metrics import measure
 from dabench.records import Evaluation, Metrics
 
-__all__ = ["Evaluator", "FeatureReader"]
+__all__ = ["Evaluator", "FeatureReader", "Watched"]
+
+LARGEST_HALF = float(np.finfo(np.float16).max)
 
 
 @contextlib.contextmanager
@@ -34,10 +37,45 @@ def _evaluation_mode(*wholes: Any) -> Iterator[None]:
             module.training = mode
 
 
-def _outputs(inputs: Inputs, batch: int, predict: Callable[[Tensor], Outputs]) -> Iterator[Outputs]:
-    """Outputs of every image, batch after batch."""
-    for start in range(0, len(inputs), batch):
-        yield predict(inputs.test(np.arange(start, min(start + batch, len(inputs)))))
+def _outputs(
+    inputs: Inputs, batch: int, predict: Callable[[Tensor], Outputs], rows: NDArray[np.int64] | None = None
+) -> Iterator[Outputs]:
+    """Outputs of the given rows or of every image, batch after batch."""
+    wanted = np.arange(len(inputs)) if rows is None else rows
+    for start in range(0, len(wanted), batch):
+        yield predict(inputs.test(wanted[start : start + batch]))
+
+
+@dataclass(frozen=True)
+class Watched:
+    """Fixed images whose logits and features every evaluation stores, for selection rules.
+
+    Attributes:
+        inputs: of the domain; None where the test images are watched, whose outputs are there anyway.
+        rows: (m,) of the domain, ascending.
+        labels: (m,) of source images; None for the target, always.
+    """
+
+    inputs: Inputs | None
+    rows: NDArray[np.int64]
+    labels: NDArray[np.int64] | None = None
+
+
+class _Half:
+    """Logits and features of one part, in half precision, evaluation after evaluation."""
+
+    def __init__(self) -> None:
+        self._logits: list[NDArray[np.float16]] = []
+        self._features: list[NDArray[np.float16]] = []
+
+    def add(self, logits: Tensor, features: Tensor) -> None:
+        """Keep one evaluation: (m, r) and (m, D)."""
+        for kept, values in ((self._logits, logits), (self._features, features)):
+            kept.append(values.float().clamp(-LARGEST_HALF, LARGEST_HALF).cpu().numpy().astype(np.float16))
+
+    def arrays(self, name: str) -> dict[str, NDArray[Any]]:
+        """Both, (E, m, r) and (E, m, D)."""
+        return {f"{name}_logits": np.stack(self._logits), f"{name}_features": np.stack(self._features)}
 
 
 class FeatureReader:
@@ -90,6 +128,7 @@ class Evaluator:
         classes: class names.
         metric: the suite's headline metric.
         batch: images a pass.
+        watched: name of a part (target, source, source_val) to its images.
     """
 
     def __init__(
@@ -99,6 +138,7 @@ class Evaluator:
         classes: Sequence[str],
         metric: str,
         batch: int,
+        watched: Mapping[str, Watched] | None = None,
     ) -> None:
         self._inputs = inputs
         self._labels = labels
@@ -108,6 +148,8 @@ class Evaluator:
         self.evaluations: list[Evaluation] = []
         self._probabilities: list[NDArray[np.float16]] = []
         self._predictions: list[NDArray[Any]] = []
+        self._watched = dict(watched or {})
+        self._stored = {name: _Half() for name in self._watched}
         self.last: Metrics | None = None
 
     def evaluate(
@@ -121,9 +163,12 @@ class Evaluator:
         """Measure once, after the given step; return what was measured."""
         predict = partial(method.predict, network)
         with _evaluation_mode(network, method):
-            logits = torch.cat([o.logits.float() for o in _outputs(self._inputs, self._batch, predict)])
+            logits, kept = self._test(predict)
         if not math.isfinite(float(logits.abs().max())):
             raise FloatingPointError(f"the predictions after step {step} are not finite")
+        with _evaluation_mode(network, method):
+            for name, part in self._watched.items():
+                self._stored[name].add(*(kept[name] if part.inputs is None else self._watch(part, predict)))
         predictions = logits.argmax(dim=1).cpu().numpy()
         self.last = measure(self._labels, predictions, self._classes)
         result = Evaluation(
@@ -138,6 +183,31 @@ class Evaluator:
         self._predictions.append(predictions.astype(np.uint8 if len(self._classes) <= 256 else np.uint16))
         self._probabilities.append(torch.softmax(logits, dim=1).cpu().numpy().astype(np.float16))
         return result
+
+    def _test(self, predict: Callable[[Tensor], Outputs]) -> tuple[Tensor, dict[str, tuple[Tensor, Tensor]]]:
+        """Logits of the test images; of those that are watched, logits and features by part."""
+        logits: list[Tensor] = []
+        parts = {name: part for name, part in self._watched.items() if part.inputs is None}
+        features: dict[str, list[Tensor]] = {name: [] for name in parts}
+        start = 0
+        for outputs in _outputs(self._inputs, self._batch, predict):
+            logits.append(outputs.logits.float())
+            for name, part in parts.items():  # the features of all of them would fill the memory
+                first, end = np.searchsorted(part.rows, (start, start + len(outputs)))
+                features[name].append(outputs.features[torch.from_numpy(part.rows[first:end] - start)])
+            start += len(outputs)
+        whole = torch.cat(logits)
+        kept = {
+            name: (whole[torch.from_numpy(part.rows)], torch.cat(features[name]))
+            for name, part in parts.items()
+        }
+        return whole, kept
+
+    def _watch(self, part: Watched, predict: Callable[[Tensor], Outputs]) -> tuple[Tensor, Tensor]:
+        assert part.inputs is not None
+        outputs = [(o.logits, o.features) for o in _outputs(part.inputs, self._batch, predict, part.rows)]
+        logits, features = (torch.cat(column) for column in zip(*outputs, strict=True))
+        return logits, features
 
     def value(self, evaluation: Evaluation) -> float:
         """The headline metric of an evaluation."""
@@ -155,3 +225,15 @@ class Evaluator:
             "probabilities": np.stack(self._probabilities),
             "labels": self._labels.astype(np.uint16),
         }
+
+    def stored(self) -> dict[str, NDArray[Any]] | None:
+        """What selection rules read, as ``dabench.records`` describes it; None where nothing is watched."""
+        if not self._watched:
+            return None
+        arrays: dict[str, NDArray[Any]] = {"steps": np.array([item.step for item in self.evaluations])}
+        for name, part in self._watched.items():
+            arrays |= self._stored[name].arrays(name)
+            arrays[f"{name}_rows"] = part.rows
+            if part.labels is not None:
+                arrays[f"{name}_labels"] = part.labels.astype(np.uint16)
+        return arrays

@@ -4,7 +4,7 @@ Host work (reading, drawing) and device work (augmentation) are apart, so that t
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,7 +17,18 @@ from dabench.hardware import to_device
 from dabench.images import Images
 from dabench.streams import Streams
 
-__all__ = ["ArrayImages", "Fetched", "Inputs", "ResidentImages", "Stored", "inputs_of", "resident"]
+__all__ = [
+    "ArrayImages",
+    "Fetched",
+    "Inputs",
+    "Portion",
+    "ResidentImages",
+    "Stored",
+    "Whole",
+    "feature_width",
+    "inputs_of",
+    "resident",
+]
 
 Rows = NDArray[np.int64]
 RESIDENT_PART = 0.5  # of the memory that is free on the device: the rest is the network's
@@ -56,8 +67,29 @@ class ResidentImages:
         return self._pixels[to_device(rows, self._pixels.device)]
 
 
-Stored = Images | ResidentImages | NDArray[Any]
+Whole = Images | ResidentImages | NDArray[Any]
 """Images; or an array: uint8 (n, S, S, 3) of images, float32 (n, backbone_dim) of features."""
+
+
+@dataclass(frozen=True)
+class Portion:
+    """Some rows of a domain's images or features: row k of it is row ``rows[k]`` of the whole."""
+
+    whole: Whole
+    rows: Rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+Stored = Whole | Portion
+"""All of a domain's images or features, or a portion of them."""
+
+
+def feature_width(stored: Stored) -> int | None:
+    """Width of stored features; None where images are stored."""
+    whole = stored.whole if isinstance(stored, Portion) else stored
+    return int(whole.shape[1]) if isinstance(whole, np.ndarray) and whole.ndim == 2 else None
 
 
 def resident(images: Images, device: torch.device) -> Images | ResidentImages:
@@ -159,6 +191,27 @@ class _FeatureInputs:
         return self._features[to_device(rows, self._device)]
 
 
+class _PortionInputs:
+    """A portion of a domain; the draws of an image are those that it has in the whole."""
+
+    def __init__(self, whole: Inputs, rows: Rows) -> None:
+        self._whole = whole
+        self._rows = rows
+        self.on_device = whole.on_device
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def fetch(self, rows: Rows, step: int, views: int) -> Fetched:
+        return replace(self._whole.fetch(self._rows[rows], step, views), rows=rows)
+
+    def train(self, fetched: Fetched) -> tuple[Tensor, ...]:
+        return self._whole.train(replace(fetched, rows=self._rows[fetched.rows]))
+
+    def test(self, rows: Rows) -> Tensor:
+        return self._whole.test(self._rows[rows])
+
+
 def inputs_of(
     stored: Stored, name: str, augmentation: Augmentation, streams: Streams, device: torch.device
 ) -> Inputs:
@@ -171,6 +224,8 @@ def inputs_of(
         streams: of the run.
         device: of the run.
     """
+    if isinstance(stored, Portion):
+        return _PortionInputs(inputs_of(stored.whole, name, augmentation, streams, device), stored.rows)
     if isinstance(stored, np.ndarray):
         if stored.ndim == 2:
             return _FeatureInputs(stored, device)

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from dabench.config import RunConfig
 from dabench.frozen import Extractor
 from dabench.images import Images, decoded_images
-from dabench.inputs import ResidentImages, Stored, resident
+from dabench.inputs import Portion, ResidentImages, Stored, Whole, resident
+from dabench.splits import Rows, split_source, split_target
+from dabench.streams import Streams
 from dabench.suite import DomainData, Part, Suite, Task
 from dabench.train import TrainingData
 
@@ -24,12 +26,23 @@ _ResidentKey = tuple[str, int, str, torch.device]
 
 @dataclass(frozen=True)
 class RunImages:
-    """What a run reads: the training side, and the test side that only the evaluator gets."""
+    """What a run reads: the training side, and the sides that only the evaluator gets.
+
+    Attributes:
+        training: what training may see.
+        test: the target's test images or features; ``training.target`` itself where they are the same.
+        test_labels: (n,) class indices.
+        classes: class names.
+        held_out: source images or features kept from training, for selection rules; None without a holdout.
+        held_out_labels: theirs.
+    """
 
     training: TrainingData
     test: Stored
     test_labels: NDArray[np.int64]
     classes: tuple[str, ...]
+    held_out: Stored | None = None
+    held_out_labels: NDArray[np.int64] | None = None
 
 
 class OpenDomains:
@@ -56,17 +69,26 @@ class OpenDomains:
             self._domains[key] = suite.loader(self._root).open(name, part)
         return self._domains[key]
 
-    def describe(self, suite: Suite, task: Task, protocol: str) -> dict[str, Any]:
-        """Fingerprints and counts of a task's images, as a record stores them."""
-        parts = {
-            "source": self.domain(suite, task.source, "train"),
-            "target": self.domain(suite, task.target, "train"),
-            "target_test": self.domain(suite, task.target, test_part(protocol)),
-        }
-        return {
-            name: {"fingerprint": data.fingerprint, "images": len(data), "class_counts": data.class_counts()}
-            for name, data in parts.items()
-        }
+    def describe(self, suite: Suite, task: Task, config: RunConfig) -> dict[str, Any]:
+        """Fingerprints and counts of a task's images, as a record stores them.
+
+        Fingerprints are of whole domains; images and class counts are of what the run reads of them. Where
+        that is a portion, ``whole`` is the number of all.
+        """
+        source, target, test = self._domains_of(suite, task, config, False)
+        streams = Streams(config.seed)
+        kept, _ = _split_source(source, config, streams)
+        trained, tested = _split_target(target, config, streams)
+        parts = {"source": (source, kept), "target": (target, trained), "target_test": (test, tested)}
+        return {name: _description(*part) for name, part in parts.items()}
+
+    def _domains_of(
+        self, suite: Suite, task: Task, config: RunConfig, uses_target_labels: bool
+    ) -> tuple[DomainData, DomainData, DomainData]:
+        """What the source's images are drawn from, the target's, and those of the test."""
+        target = self.domain(suite, task.target, "train")
+        source = target if uses_target_labels else self.domain(suite, task.source, "train")
+        return source, target, self.domain(suite, task.target, test_part(config.target_test))
 
     def images(
         self,
@@ -82,19 +104,30 @@ class OpenDomains:
         The target's training labels go no further than this function, but for the upper bound, which trains
         on them in the source's place.
         """
-        source = self.domain(suite, task.target if uses_target_labels else task.source, "train")
-        target = self.domain(suite, task.target, "train")
-        test = self.domain(suite, task.target, test_part(config.protocol))
-        stored: list[Stored]
+        domains = self._domains_of(suite, task, config, uses_target_labels)
+        stored: list[Whole]
         if config.frozen_backbone:
             extractor = Extractor(config, weights, device)
-            stored = [self._extracted(data, suite, config, extractor) for data in (source, target, test)]
+            stored = [self._extracted(data, suite, config, extractor) for data in domains]
         else:
-            domains = (source, target, test)
             self._make_room(domains, config, device)
             stored = [self._opened(data, suite, config, device) for data in domains]
+        source, target, test = domains
+        streams = Streams(config.seed)
+        trained, tested = _split_target(target, config, streams)
+        labelled, labels = stored[0], source.labels
+        # The bound must not train on what it is tested on.
+        kept, held = _split_source(source, config, streams, trained if uses_target_labels else None)
+        trained_on = _portion(stored[1], trained)
+        # One object for both, so that everybody sees that the test images are those of training.
+        test_images = trained_on if test is target and tested is None else _portion(stored[2], tested)
         return RunImages(
-            TrainingData(stored[0], source.labels, stored[1]), stored[2], test.labels, test.classes
+            TrainingData(_portion(labelled, kept), _rows(labels, kept), trained_on),
+            test_images,
+            _rows(test.labels, tested),
+            test.classes,
+            None if held is None else _portion(labelled, held),
+            None if held is None else labels[held],
         )
 
     def _extracted(
@@ -150,6 +183,40 @@ class OpenDomains:
         return None if report is None else lambda done, total: report(what, done, total)
 
 
-def test_part(protocol: str) -> Part:
-    """The target part that a protocol tests on."""
-    return "test" if protocol == "train-test" else "train"
+def test_part(target_test: str) -> Part:
+    """The suite's part that is tested on."""
+    return "test" if target_test == "part" else "train"
+
+
+def _split_target(data: DomainData, config: RunConfig, streams: Streams) -> tuple[Rows | None, Rows | None]:
+    """Rows to train on and to test on; None for all of them."""
+    if config.target_test != "holdout":
+        return None, None
+    return split_target(len(data), config.target_holdout, streams)
+
+
+def _split_source(
+    data: DomainData, config: RunConfig, streams: Streams, among: Rows | None = None
+) -> tuple[Rows | None, Rows | None]:
+    """Labelled rows to train on and to hold out; None for all of them, and for none held out."""
+    if not config.source_holdout:
+        return among, None
+    rows = np.arange(len(data)) if among is None else among
+    kept, held = split_source(data.labels[rows], config.source_holdout, streams)
+    return rows[kept], rows[held]
+
+
+def _portion(whole: Whole, rows: Rows | None) -> Stored:
+    return whole if rows is None else Portion(whole, rows)
+
+
+def _rows(labels: NDArray[np.int64], rows: Rows | None) -> NDArray[np.int64]:
+    return labels if rows is None else labels[rows]
+
+
+def _description(data: DomainData, rows: Rows | None) -> dict[str, Any]:
+    used = data.class_counts(rows)
+    found: dict[str, Any] = {"fingerprint": data.fingerprint, "images": sum(used.values())}
+    if rows is not None:
+        found["whole"] = len(data)
+    return {**found, "class_counts": used}

@@ -269,7 +269,7 @@ def _command(
 
 def _with_state(run: PlannedRun, domains: OpenDomains, store: RecordStore, force: bool) -> PlannedRun:
     try:
-        dataset = domains.describe(run.suite, run.task, run.config.protocol)
+        dataset = domains.describe(run.suite, run.task, run.config)
     except MissingDataError as error:
         return replace(run, state="blocked", note=str(error), missing=error)
     settled = settle_task(Resolved(run.config, dict(run.provenance)), run.entry, run.suite, dataset)

@@ -3,6 +3,11 @@
 Accuracies are in [0, 1]; times in seconds; memory in bytes. A record's predictions lie beside it in a
 compressed array file (no pickles) with these arrays, E evaluations of n target test images, r classes:
 ``steps`` (E,), ``predictions`` (E, n) class indices, ``probabilities`` (E, n, r) float16, ``labels`` (n,).
+
+What selection rules read lies in a second array file, without any target label: ``steps`` (E,) and, for the
+parts ``target`` (training images), ``source`` and ``source_val`` (held-out source), each of m fixed images:
+``<part>_rows`` (m,) row numbers, ``<part>_logits`` (E, m, r) and ``<part>_features`` (E, m, D) in float16,
+and ``<part>_labels`` (m,) of the two source parts.
 """
 
 import hashlib
@@ -23,6 +28,7 @@ from dabench.errors import UserError
 
 __all__ = [
     "SCHEMA_VERSION",
+    "SCORES_SUFFIX",
     "Evaluation",
     "Failure",
     "Metrics",
@@ -34,6 +40,8 @@ __all__ = [
 
 SCHEMA_VERSION = 1
 LARGEST_RECORD_BYTES = 64 * 2**20
+SUFFIXES = {"predictions": ".npz", "validation": ".validation.npz"}
+SCORES_SUFFIX = ".scores.json"
 
 
 class _Model(BaseModel):
@@ -120,6 +128,8 @@ class Record(_Model):
     command: str = ""
     predictions_file: str | None = None
     predictions_sha256: str | None = None
+    validation_file: str | None = None
+    validation_sha256: str | None = None
 
     @model_validator(mode="after")
     def _status_fits(self) -> "Record":
@@ -181,23 +191,29 @@ class RecordStore:
         """Where the record of a run lies, or would lie."""
         return self.root / suite / task.replace("->", "2") / method / f"seed{seed}-{run_id}.json"
 
-    def write(self, record: Record, arrays: Mapping[str, NDArray[Any]] | None = None) -> Path:
-        """Write the predictions, then the record that names them; return the record's path.
+    def write(
+        self,
+        record: Record,
+        arrays: Mapping[str, NDArray[Any]] | None = None,
+        validation: Mapping[str, NDArray[Any]] | None = None,
+    ) -> Path:
+        """Write the predictions and what selection rules read, then the record that names them.
+
+        Returns:
+            The record's path.
 
         Raises:
             UserError: the disk is full, or the folder cannot be written.
         """
         path = self.path(record)
         try:
-            if arrays is not None:
-                content = _packed(arrays)
-                predictions = path.with_suffix(".npz")
-                write_atomically(predictions, content)
-                update = {
-                    "predictions_file": predictions.name,
-                    "predictions_sha256": hashlib.sha256(content).hexdigest(),
-                }
-                record = record.model_copy(update=update)
+            for name, content in (("predictions", arrays), ("validation", validation)):
+                if content is not None:
+                    packed = _packed(content)
+                    file = path.with_suffix(SUFFIXES[name])
+                    write_atomically(file, packed)
+                    update = {f"{name}_file": file.name, f"{name}_sha256": hashlib.sha256(packed).hexdigest()}
+                    record = record.model_copy(update=update)
             write_atomically(path, (record.model_dump_json(indent=1) + "\n").encode())
         except OSError as error:
             raise self._unwritable(error) from error
@@ -253,7 +269,9 @@ class RecordStore:
         return records, problems
 
     def paths(self) -> Iterator[Path]:
-        """All JSON files below the folder, hidden ones left out."""
+        """All JSON files below the folder, but for scores of selection rules and what is hidden."""
         for path in sorted(self.root.rglob("*.json")):
+            if path.name.endswith(SCORES_SUFFIX):
+                continue
             if not any(part.startswith(".") for part in path.relative_to(self.root).parts):
                 yield path

@@ -81,6 +81,7 @@ class Rule:
         version: raise it when a change of the file changes scores.
         uses_target_labels: True for the oracle only.
         compares_runs: whether scores of different runs on one task are comparable; False for "last".
+        reads_outputs: False for rules that look at the steps or the metric alone.
     """
 
     title: ClassVar[str] = ""
@@ -92,16 +93,17 @@ class Rule:
     version: ClassVar[int] = 1
     uses_target_labels: ClassVar[bool] = False
     compares_runs: ClassVar[bool] = True
+    reads_outputs: ClassVar[bool] = True
 
     def scores(self, trace: Trace) -> Array:
         """Return a score for each evaluation, (E,) float64; NaN where the score is not defined there."""
+        source, source_val = trace.source, trace.source_val
         return np.array(
             [
                 self.score(
-                    *(
-                        None if part is None else _at(part, k)
-                        for part in (trace.target, trace.source, trace.source_val)
-                    )
+                    _at(trace.target, k),
+                    None if source is None else _at(source, k),
+                    None if source_val is None else _at(source_val, k),
                 )
                 for k in range(len(trace.steps))
             ],

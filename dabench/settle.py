@@ -97,5 +97,5 @@ def _images(suite: Suite, dataset: Mapping[str, Any]) -> int:
     if manifest.has_test_part:
         counts += [domain.test_images for domain in manifest.domains.values()]
     if None in counts:
-        counts = list({part["fingerprint"]: part["images"] for part in dataset.values()}.values())
+        counts = list({part["fingerprint"]: part.get("whole", part["images"]) for part in dataset.values()}.values())
     return sum(count or 0 for count in counts)

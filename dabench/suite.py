@@ -226,9 +226,10 @@ class DomainData:
         labels = "\n".join(self.classes[label] for label in self.labels)
         return hashlib.sha256(self.digests.tobytes() + labels.encode()).hexdigest()
 
-    def class_counts(self) -> dict[str, int]:
-        """Images of each class."""
-        counts = np.bincount(self.labels, minlength=len(self.classes))
+    def class_counts(self, rows: NDArray[np.int64] | None = None) -> dict[str, int]:
+        """Images of each class, among some rows or all."""
+        labels = self.labels if rows is None else self.labels[rows]
+        counts = np.bincount(labels, minlength=len(self.classes))
         return {name: int(count) for name, count in zip(self.classes, counts, strict=True)}
 
 

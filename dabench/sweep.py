@@ -20,6 +20,7 @@ from dabench.openings import OpenDomains
 from dabench.plan import PlannedRun
 from dabench.records import Evaluation, Failure, Record, RecordStore, Timing
 from dabench.train import Training
+from dabench.watching import watched_parts
 
 __all__ = ["Display", "SweepResult", "run_one", "run_sweep"]
 
@@ -97,7 +98,10 @@ def run_one(
         metric = run.suite.manifest.metric
         training = Training(run.config, run.entry, run.weights, len(images.classes), images.training, device)
         test = training.inputs(images.test, "test")
-        evaluator = Evaluator(test, images.test_labels, images.classes, metric, run.config.batch.test)
+        evaluator = Evaluator(
+            test, images.test_labels, images.classes, metric, run.config.batch.test,
+            watched_parts(training, images),
+        )  # fmt: skip
         training.run(evaluator, observe)
     except Exception as error:  # a run that fails is a result; the sweep goes on
         timing = Timing(started_at=started_at, total_seconds=time.perf_counter() - started)
@@ -126,7 +130,7 @@ def run_one(
         evaluations=evaluator.evaluations,
         timing=timing,
     )
-    store.write(record, evaluator.arrays())
+    store.write(record, evaluator.arrays(), evaluator.stored())
     return record
 
 

@@ -17,7 +17,7 @@ from dabench.backbones import build_backbone
 from dabench.config import RunConfig
 from dabench.evaluation import Evaluator, FeatureReader
 from dabench.hardware import keep_freed_memory, set_matrix_products
-from dabench.inputs import Inputs, Stored, inputs_of
+from dabench.inputs import Inputs, Stored, feature_width, inputs_of
 from dabench.loading import Batches
 from dabench.method import Batch, Method, MethodEntry, Selection, Spec
 from dabench.network import AdaptationNetwork, build_network, pooled_width
@@ -174,9 +174,10 @@ class Training:
     def _input_side(self, weights: str | Path, data: TrainingData) -> tuple[nn.Module, int, Augmentation]:
         """Backbone, its width, and the transforms before it; features of a frozen one need neither."""
         config = self.config
-        if isinstance(data.source, np.ndarray) and data.source.ndim == 2:
+        width = feature_width(data.source)
+        if width is not None:
             plain = Augmentation(config.image, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), self.device)
-            return nn.Identity(), data.source.shape[1], plain
+            return nn.Identity(), width, plain
         with self.streams.seeded("init", "backbone"):
             backbone = build_backbone(config.backbone, config.backbone_args, weights, config.image.size)
         mean, std = config.image.mean or backbone.mean, config.image.std or backbone.std

@@ -65,7 +65,7 @@ def test_the_upper_bound_alone_trains_on_target_labels(suite):
 
 def test_description(suite):
     domains = OpenDomains(None)
-    found = domains.describe(suite, parse_task("B2A", suite.manifest), "transductive")
+    found = domains.describe(suite, parse_task("B2A", suite.manifest), config())
     assert {name: part["images"] for name, part in found.items()} == {
         "source": 30,
         "target": 36,
@@ -84,11 +84,11 @@ def test_parts_are_kept_apart(tmp_path, make_tiny_suite):
     found = find_suite(str(path))
     opened = OpenDomains(None)
     task = parse_task("L2R", found.manifest)
-    run = opened.images(found, task, config(protocol="train-test"), False)
+    run = opened.images(found, task, config(protocol="train-test", target_test="part"), False)
     assert len(run.training.target) == 36
     assert len(run.test) == len(run.test_labels) == 30
-    assert openings.test_part("train-test") == "test"
-    assert openings.test_part("transductive") == "train"
+    assert openings.test_part("part") == "test"
+    assert openings.test_part("same") == openings.test_part("holdout") == "train"
 
 
 def test_the_same_content_elsewhere_is_decoded_once(suite, tmp_path, tiny_suite):

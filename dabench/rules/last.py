@@ -14,6 +14,7 @@ class Last(Rule):
     title = "last step"
     formula = "the step itself"
     compares_runs = False
+    reads_outputs = False
 
     def scores(self, trace: Trace) -> Array:
         """Return the steps, (E,)."""

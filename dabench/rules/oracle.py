@@ -14,6 +14,7 @@ class Oracle(Rule):
     title = "oracle (target labels)"
     formula = "the headline metric on the target's test labels"
     uses_target_labels = True
+    reads_outputs = False
 
     def scores(self, trace: Trace) -> Array:
         """Return the headline metric of each evaluation, (E,) in [0, 1]."""
