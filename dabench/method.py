@@ -26,6 +26,7 @@ from dabench.config import Frozen
 from dabench.layers import mlp
 from dabench.recipe import Recipe
 from dabench.registry import Registry
+from dabench.search import Range
 
 __all__ = [
     "METHODS",
@@ -207,6 +208,8 @@ class Method(nn.Module):
         version: raise it when a change of the file changes results; it is part of every run's identity.
         loss_names: all names that ``losses`` may return.
         recipes: suite name to configuration values of this method on that suite, each with its source.
+        search: configuration path to the range that ``dabench tune`` draws its values from, beside those of
+            every method (``dabench.search.SHARED``).
         source_sampling: "uniform", or "class_balanced": images of small classes are repeated until all
             classes count the same. May be overridden by a property that reads the configuration.
         target_views: how many differently augmented views of each target image a batch carries.
@@ -224,6 +227,7 @@ class Method(nn.Module):
     version: ClassVar[int] = 1
     loss_names: ClassVar[tuple[str, ...]] = ("classification",)
     recipes: ClassVar[Mapping[str, Recipe]] = {}
+    search: ClassVar[Mapping[str, Range]] = {}
     source_sampling: Literal["uniform", "class_balanced"] = "uniform"
     target_views: int = 1
     trains_network: ClassVar[bool] = True

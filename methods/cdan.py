@@ -25,6 +25,7 @@ from torch.nn import functional
 from dabench.config import setting
 from dabench.layers import domain_loss, entropy, reverse_gradient
 from dabench.method import Batch, Method, MethodConfig, Outputs, Spec, register
+from dabench.search import ADVERSARIAL
 
 __all__ = ["CDAN", "CDANConfig", "RandomisedMap", "entropy_weights", "outer_product"]
 
@@ -103,6 +104,7 @@ class CDAN(Method):
 }
 """
     loss_names = ("classification", "domain")
+    search = ADVERSARIAL
 
     def __init__(self, spec: Spec, config: Any) -> None:
         super().__init__(spec, config)

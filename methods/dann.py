@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from dabench.layers import domain_loss, reverse_gradient
 from dabench.method import Batch, Method, Outputs, Spec, register
+from dabench.search import ADVERSARIAL
 
 __all__ = ["DANN", "adversarial_loss"]
 
@@ -65,6 +66,7 @@ class DANN(Method):
 }
 """
     loss_names = ("classification", "domain")
+    search = ADVERSARIAL
 
     def __init__(self, spec: Spec, config: Any) -> None:
         super().__init__(spec, config)

@@ -44,6 +44,7 @@ from dabench.errors import UserError
 from dabench.layers import StackedMLP, domain_labels, entropy, reverse_gradient, scale_gradient
 from dabench.method import Batch, Features, Method, MethodConfig, Outputs, Selection, Spec, register
 from dabench.recipe import Recipe, Sourced
+from dabench.search import ADVERSARIAL, Choice, LogUniform, Range
 
 __all__ = [
     "GSDA",
@@ -217,6 +218,12 @@ class GSDA(Method):
         "visda2017": _recipe(alpha=0.2, beta=10.0, groups=4),
         "digits": _recipe("our choice: as wide as the suite's domain classifier", local_hidden=[100]),
         "minidigits": _recipe("our choice: as wide as the suite's domain classifier", local_hidden=[32]),
+    }
+    search: ClassVar[Mapping[str, Range]] = {
+        **ADVERSARIAL,
+        "params.alpha": LogUniform(0.006, 0.6, f"{OURS}: half a decade beyond the paper's 0.02 and 0.2"),
+        "params.beta": LogUniform(0.3, 30.0, f"{OURS}: half a decade beyond the paper's 1 and 10"),
+        "params.confidence": Choice((0.7, 0.8, 0.9, 0.95), f"{OURS}: the paper gives no value"),
     }
     members: Tensor
 
