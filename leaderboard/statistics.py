@@ -17,8 +17,10 @@ __all__ = [
     "ROUNDING",
     "Difference",
     "Interval",
+    "Share",
     "difference",
     "paired_difference",
+    "paired_share",
     "t_interval",
     "welch_difference",
 ]
@@ -72,6 +74,22 @@ class Difference:
         if high is not None and high < -ROUNDING:
             return "below"
         return "unclear"
+
+
+@dataclass(frozen=True)
+class Share:
+    """A ratio of two means of n pairs, and its interval, which need not be symmetric.
+
+    Attributes:
+        value: None where the denominator's mean is not above zero, or not told apart from zero: then any
+            ratio is possible.
+        low, high: None without a value, and for one pair.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
 
 
 def _values(values: ArrayLike, name: str = "values") -> NDArray[np.float64]:
@@ -162,3 +180,41 @@ def difference(
         pairs = paired_difference([values[s] for s in shared], [reference[s] for s in shared], level)
         return Difference(pairs, True, shared)
     return Difference(unpaired, False)
+
+
+def paired_share(part: ArrayLike, whole: ArrayLike, level: float = LEVEL) -> Share:
+    """The ratio mean(part) / mean(whole) of pairs, with Fieller's interval.
+
+    A ratio r lies in the interval where the paired differences part - r whole are not told apart from zero
+    by Student's t test: (mean(part) - r mean(whole))^2 <= q^2 var(part - r whole) / n, a quadratic in r.
+    Where mean(whole) itself is not told apart from zero the solutions are unbounded: no ratio is given.
+    Exact for normal pairs; Fieller, Journal of the Royal Statistical Society B 16, 1954.
+
+    Args:
+        part: (n,), n at least 1.
+        whole: (n,), in the same order of seeds.
+        level: coverage, in (0, 1).
+
+    Raises:
+        ValueError: as ``paired_difference``.
+
+    >>> share = paired_share([10, 11, 12], [20, 21, 23])
+    >>> f"{share.value:.3f}, {share.low:.3f} to {share.high:.3f}"
+    '0.516, 0.479 to 0.544'
+    """
+    x, y = _values(part, "part"), _values(whole, "whole")
+    if x.shape != y.shape:
+        raise ValueError(f"pairs need equal lengths, not {len(x)} and {len(y)}")
+    n = len(x)
+    top, bottom = float(x.mean()), float(y.mean())
+    if bottom <= ROUNDING:
+        return Share(None, None, None, n)
+    if n == 1:
+        return Share(top / bottom, None, None, 1)
+    factor = _quantile(level, n - 1) ** 2 / n
+    (xx, xy), (_, yy) = factor * np.cov(x, y)
+    a, b, c = bottom**2 - yy, top * bottom - xy, top**2 - xx
+    if a <= 0:
+        return Share(None, None, None, n)
+    root = max(b * b - a * c, 0.0) ** 0.5
+    return Share(top / bottom, float((b - root) / a), float((b + root) / a), n)

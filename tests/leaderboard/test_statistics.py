@@ -6,9 +6,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import optimize, stats
 
-from dabench.leaderboard.statistics import difference, paired_difference, t_interval, welch_difference
+from dabench.leaderboard.statistics import (
+    difference,
+    paired_difference,
+    paired_share,
+    t_interval,
+    welch_difference,
+)
 
 T_2 = 4.302652729911275  # 0.975 quantile of Student's t with two degrees of freedom, from tables
 values = st.lists(st.floats(0, 1), min_size=2, max_size=12)
@@ -147,3 +153,66 @@ def test_a_difference_changes_its_sign_with_the_sides(left: list[float], right: 
     assert other is not None
     assert one.interval.mean == pytest.approx(-other.interval.mean, abs=1e-12)
     assert one.interval.half_width == pytest.approx(other.interval.half_width, abs=1e-9)
+
+
+def test_share_by_hand() -> None:
+    # part (1, 3), whole (4, 6): means 2 and 5, both variances 2, covariance 2; q = 12.706 is too wide here,
+    # so level 0.5 with q = 1 (Cauchy): (2 - 5 r)^2 <= (1 - r)^2, that is 24 r^2 - 18 r + 3 <= 0.
+    share = paired_share([1, 3], [4, 6], level=0.5)
+    assert share.value == pytest.approx(0.4)
+    assert (share.low, share.high, share.n) == (pytest.approx(0.25), pytest.approx(0.5), 2)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0.4, 1)), min_size=3, max_size=8))
+def test_the_ends_of_a_share_are_where_the_t_test_turns(pairs: list[tuple[float, float]]) -> None:
+    part, whole = (np.array([pair[side] for pair in pairs]) for side in (0, 1))
+
+    def margin(ratio: float) -> float:
+        """Below zero where scipy's t test does not reject that part is ratio times whole."""
+        left = part - ratio * whole
+        bound = stats.t.ppf(0.975, len(left) - 1) * left.std(ddof=1) / math.sqrt(len(left))
+        return float(abs(left.mean()) - bound)
+
+    share = paired_share(part, whole)
+    told_apart = whole.mean() - stats.t.ppf(0.975, len(whole) - 1) * stats.sem(whole)
+    if told_apart < 1e-3 or part.std() < 1e-3:
+        return  # where the ends are ill-conditioned there is nothing to compare to many digits
+    assert share.value is not None
+    assert share.low is not None
+    assert share.high is not None
+    far = 10 * (share.high - share.low) + 1
+    lower = optimize.brentq(margin, share.value - far, share.value, xtol=1e-12)
+    upper = optimize.brentq(margin, share.value, share.value + far, xtol=1e-12)
+    assert share.low == pytest.approx(lower, abs=1e-6)
+    assert share.high == pytest.approx(upper, abs=1e-6)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(-0.2, 1)), min_size=2, max_size=8), st.floats(0.1, 100))
+def test_a_share_has_no_unit(pairs: list[tuple[float, float]], factor: float) -> None:
+    part, whole = (np.array([pair[side] for pair in pairs]) for side in (0, 1))
+    one, scaled = paired_share(part, whole), paired_share(factor * part, factor * whole)
+    if one.value is not None and scaled.value is not None and whole.mean() > 0.01:
+        assert scaled.value == pytest.approx(one.value, rel=1e-6)
+        assert one.low is None or one.low <= one.value <= one.high  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    "whole", [[0.1, -0.1, 0.02], [-0.1, -0.11, -0.12], [0.0, 0.0, 0.0], [0.2, 0.001, 0.1]]
+)
+def test_a_gap_that_is_not_told_apart_from_zero_has_no_share(whole: list[float]) -> None:
+    share = paired_share([0.05, 0.04, 0.06], whole)
+    assert (share.value, share.low, share.high, share.n) == (None, None, None, 3)
+
+
+def test_one_pair_has_a_share_without_interval() -> None:
+    share = paired_share([0.1], [0.4])
+    assert (share.value, share.low, share.high, share.n) == (pytest.approx(0.25), None, None, 1)
+    with pytest.raises(ValueError, match="equal lengths"):
+        paired_share([0.1, 0.2], [0.4])
+
+
+def test_the_whole_of_itself_is_one() -> None:
+    share = paired_share([0.3, 0.4, 0.35], [0.3, 0.4, 0.35])
+    assert (share.value, share.low, share.high) == (
+        pytest.approx(1), pytest.approx(1, abs=1e-6), pytest.approx(1, abs=1e-6),
+    )  # fmt: skip
