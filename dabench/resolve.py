@@ -1,11 +1,12 @@
 """Resolve one run's configuration from its layers, and say of every value where it came from.
 
-Precedence: defaults < the suite's recipe < the method's recipe for the suite < the recipe for frozen features
-(where they are asked for) < sweep file < flags.
+Precedence: defaults < the suite's recipe < the method's recipe for the suite < the protocol < the recipe for
+frozen features (where they are asked for) < recipe files < sweep file < flags. The protocol is the one that
+the strongest of these layers names.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_origin
 
@@ -17,7 +18,8 @@ from dabench.config import RunConfig
 from dabench.errors import UserError, did_you_mean
 from dabench.frozen import FROZEN_RECIPE
 from dabench.method import MethodEntry
-from dabench.recipe import Recipe
+from dabench.protocol import Protocol, find_protocol
+from dabench.recipe import Recipe, RecipeBook
 from dabench.suite import Suite, Task
 
 __all__ = ["Layer", "Resolved", "flatten", "parse_assignment", "paths_of", "resolve", "settings_of"]
@@ -51,13 +53,30 @@ class Layer:
         flat = flatten(values)
         return cls(where, flat, dict.fromkeys(flat, where))
 
+    @classmethod
+    def of_book(cls, where: str, book: RecipeBook, suite: str, method: str) -> list["Layer"]:
+        """What a recipe book says of a method on a suite, weakest first."""
+        return [
+            cls.of_recipe(f"{where} {book.name}{f' for {scope}' if scope else ''}", recipe)
+            for scope, recipe in book.layers(suite, method)
+        ]
+
 
 @dataclass(frozen=True)
 class Resolved:
-    """A validated configuration and the provenance of each of its values."""
+    """A validated configuration and the provenance of each of its values.
+
+    Attributes:
+        config: of the run.
+        provenance: dotted path to where its value came from.
+        protocol: the protocol's name, or its file, as it was given.
+        changed: paths that the protocol sets and something stronger has set to another value.
+    """
 
     config: RunConfig
     provenance: dict[str, str]
+    protocol: str = ""
+    changed: tuple[str, ...] = ()
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -136,6 +155,8 @@ def resolve(
     seed: int,
     layers: Iterable[Layer],
     backbone: str | None = None,
+    books: Sequence[RecipeBook] = (),
+    find: Callable[[str], Protocol] = find_protocol,
 ) -> Resolved:
     """Merge the layers over the recipes and validate.
 
@@ -146,6 +167,8 @@ def resolve(
         seed: of the run.
         layers: the user's, weakest first.
         backbone: a timm name that overrides all layers (from a sweep's list of backbones).
+        books: recipe files, weakest first; they lie below the layers.
+        find: returns a protocol by its name or file.
 
     Raises:
         UserError: unknown path, wrong type or impossible combination, naming origin, path and suggestion.
@@ -156,7 +179,12 @@ def resolve(
     if suite.name in entry.cls.recipes:
         where = f"method {entry.name} on {suite.name}"
         recipes.append(Layer.of_recipe(where, entry.cls.recipes[suite.name]))
-    layers = list(layers)
+    files = [layer for book in books for layer in Layer.of_book("recipe", book, suite.name, entry.name)]
+    layers = [*files, *layers]
+    given, protocol = _protocol([*recipes, *layers], find)
+    protocol.require(entry.name)
+    own = Layer.of_book("protocol", protocol, suite.name, entry.name)
+    recipes += own
     if _frozen([*recipes, *layers]):
         recipes.append(Layer.of_recipe("frozen features", FROZEN_RECIPE))
     if backbone is not None:
@@ -170,6 +198,7 @@ def resolve(
                 raise _unknown_path(layer.where, path, known, entry)
             values[path] = value
             provenance[path] = layer.sources[path]
+    values["protocol"] = protocol.name
     identity = {"suite": suite.name, "task": task.name, "method": entry.name, "seed": seed}
     try:
         config = RunConfig.model_validate({**_nest(values), **identity})
@@ -177,7 +206,42 @@ def resolve(
     except ValidationError as error:
         raise _invalid(error, provenance, entry) from error
     config = config.model_copy(update={"params": params.model_dump(mode="json")})
-    return Resolved(config, dict(sorted(provenance.items())))
+    changed = _changed(own, flatten(config.model_dump(mode="json")), provenance)
+    return Resolved(config, dict(sorted(provenance.items())), given, changed)
+
+
+def _protocol(layers: Sequence[Layer], find: Callable[[str], Protocol]) -> tuple[str, Protocol]:
+    """The protocol that the strongest layer names: as it is named there, and what it is."""
+    naming = [layer for layer in layers if "protocol" in layer.values]
+    if not naming:
+        text = str(RunConfig.model_fields["protocol"].default)
+        return text, find(text)
+    text = str(naming[-1].values["protocol"])
+    try:
+        return text, find(text)
+    except UserError as error:
+        raise UserError(f"{naming[-1].where}: {error}", error.hint) from error
+
+
+def _changed(
+    protocol: Sequence[Layer], values: Mapping[str, Any], provenance: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Paths of the protocol that ended with another value, from elsewhere.
+
+    A weights file counts as a way to get the weights that the protocol asks for: the record has its digest.
+    """
+    wanted: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for layer in protocol:
+        wanted |= layer.values
+        sources |= layer.sources
+    return tuple(
+        path
+        for path in sorted(wanted)
+        if provenance.get(path) != sources[path]
+        and values.get(path) != wanted[path]
+        and not (path == "weights" and str(values[path]).startswith("sha256:"))
+    )
 
 
 def _of_one_backbone(layers: Sequence[Layer]) -> list[Layer]:

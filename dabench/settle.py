@@ -1,6 +1,7 @@
 """What machine, backbone, images and method decide, fixed before a run's identity is hashed."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,13 @@ import torch
 
 from dabench.backbones import check_backbone, settle_backbone
 from dabench.config import RunConfig
-from dabench.errors import UserError
+from dabench.discovery import discover_rules
+from dabench.errors import UserError, unknown
 from dabench.hardware import processors, resolve_precision
 from dabench.images import raw_bytes
 from dabench.method import MethodEntry
 from dabench.resolve import Resolved, flatten
+from dabench.selection import RULES
 from dabench.suite import Suite
 
 __all__ = ["check_combination", "settle_machine", "settle_task"]
@@ -37,7 +40,7 @@ def settle_machine(resolved: Resolved, device: torch.device) -> Resolved:
         "precision": precision,
         "threads": config.threads or processors(),
     }
-    return Resolved(config.model_copy(update=update), provenance)
+    return replace(resolved, config=config.model_copy(update=update), provenance=provenance)
 
 
 def check_combination(config: RunConfig, suite: Suite, weights: str | Path | None) -> None:
@@ -58,10 +61,23 @@ def check_combination(config: RunConfig, suite: Suite, weights: str | Path | Non
             f"{config.method} on {suite.name}: a frozen backbone without pretrained weights (weights: none)",
             "give --weights default or --weights FILE, with a --backbone that has some",
         )
-    if config.protocol == "train-test" and not suite.manifest.has_test_part:
+    if config.target_test == "part" and not suite.manifest.has_test_part:
         raise UserError(
-            f"protocol train-test needs a suite with a test part, {suite.name} has none",
-            "use protocol=transductive",
+            f"target_test=part (protocol {config.protocol}) needs a suite with a test part, "
+            f"{suite.name} has none",
+            "use --protocol transductive, or holdout",
+        )
+    _check_selection(config)
+
+
+def _check_selection(config: RunConfig) -> None:
+    discover_rules()
+    if config.selection not in RULES:
+        raise unknown("selection rule", config.selection, RULES, where="selection")
+    if "source_val" in RULES.get(config.selection).cls.needs and not config.source_holdout:
+        raise UserError(
+            f"selection={config.selection} needs source images that training does not see",
+            "set source_holdout, such as --set source_holdout=0.1",
         )
 
 
@@ -87,7 +103,8 @@ def settle_task(resolved: Resolved, entry: MethodEntry, suite: Suite, dataset: M
         if before.get(path) != value:
             provenance[path] = f"{provenance.get(path, 'method')}; from {classes} classes"
     image = image.model_copy(update={"raw_budget_gb": None})
-    return Resolved(config.model_copy(update={"image": image, "params": params}), provenance)
+    config = config.model_copy(update={"image": image, "params": params})
+    return replace(resolved, config=config, provenance=provenance)
 
 
 def _images(suite: Suite, dataset: Mapping[str, Any]) -> int:
