@@ -47,7 +47,7 @@ def test_every_setting_says_what_it_means_and_where_its_default_comes_from(path:
         (("seed",), 2**31),
         (("threads",), 0),
         (("threads",), True),
-        (("protocol",), "inductive"),
+        (("target_test",), "inductive"),
         (("precision",), "float16"),
         (("weights",), "imagenet.pth"),
         (("weights",), "sha256:abc"),

@@ -210,7 +210,7 @@ def test_an_interrupt_keeps_what_is_done_and_leaves_nothing_half(
     assert result.interrupted
     assert (len(result.done), len(result.failed)) == (1, 0)
     files = sorted(path.suffix for path in (tmp_path / "results").rglob("*") if path.is_file())
-    assert files == [".json", ".npz"]
+    assert files == [".json", ".npz", ".npz"]
     rest = [run for run in make_plan(seeds=[0]) if run.state != "done"]
     assert [run.task.name for run in rest] == ["B->A"]
     assert len(sweep(rest).done) == 1

@@ -1,0 +1,202 @@
+"""Scores of finished runs: what a rule sees, what is chosen, what is kept and when it is made again."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+import dabench.sweep
+from dabench.openings import OpenDomains
+from dabench.records import RecordStore
+from dabench.scores import score_all, score_run
+from dabench.selection import Rule, RuleEntry, choose
+
+PROCESSOR = torch.device("cpu")
+SEEN = []
+
+
+class Scripted(Rule):
+    """Gives the scores that it is told and remembers what it saw."""
+
+    told = (1.0, 2.0)
+
+    def scores(self, trace):
+        SEEN.append(trace)
+        return np.array(self.told)
+
+
+def entry(cls=Scripted, **attributes):
+    SEEN.clear()
+    return RuleEntry("scripted", type("Told", (cls,), attributes), None)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, tiny_suite):
+    """A results folder with one finished run with a source holdout; not to be changed."""
+    from dabench.plan import plan
+    from dabench.sweepfile import SweepConfig
+
+    root = tmp_path_factory.mktemp("finished")
+    store = RecordStore(root)
+    sweep = SweepConfig(suites=(str(tiny_suite),), methods=("dann",), tasks=("A2B",), seeds=(0,))
+    domains = OpenDomains(None)
+    (planned,) = plan(sweep, None, [("source_holdout", 0.25)], domains, store, PROCESSOR)
+    dabench.sweep.run_one(planned, domains, store, PROCESSOR, lambda *_: None)
+    return root
+
+
+@pytest.fixture
+def run(finished, tmp_path):
+    """Path and record of a copy of the finished run."""
+    root = tmp_path / "results"
+    shutil.copytree(finished, root)
+    store = RecordStore(root)
+    (path,) = store.paths()
+    return path, store.read(path)
+
+
+def scores_file(path):
+    return path.with_name(path.stem + ".scores.json")
+
+
+def test_a_rule_sees_what_it_declares_and_no_more(run):
+    score_run(*run, [entry()])
+    (trace,) = SEEN
+    assert trace.target.logits.shape == (2, 30, 3)
+    assert trace.target.features.shape == (2, 30, 8)
+    assert trace.target.labels is None
+    assert (trace.source, trace.source_val, trace.values) == (None, None, None)
+    score_run(*run, [entry(version=2, needs=("source", "source_val"))])
+    (trace,) = SEEN
+    assert trace.source.labels.shape == (27,)
+    assert trace.source_val.labels.tolist().count(1) == 3
+    assert trace.source_val.logits.shape == (2, 9, 3)
+    assert trace.values is None
+
+
+def test_the_metric_is_for_the_oracle_alone(run):
+    score_run(*run, [entry(uses_target_labels=True)])
+    assert SEEN[0].values.tolist() == [item.accuracy for item in run[1].evaluations]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "step"),
+    [
+        ({"told": (1.0, 2.0)}, 4),
+        ({"told": (1.0, 2.0), "higher_is_better": False}, 2),
+        ({"told": (1.0, 1.0)}, 2),
+        ({"told": (float("nan"), -5.0)}, 4),
+    ],
+)
+def test_the_best_score_chooses(run, attributes, step):
+    result = score_run(*run, [entry(**attributes)])["scripted"]
+    assert result.step == step
+    (chosen,) = [item for item in run[1].evaluations if item.step == step]
+    assert result.value == chosen.accuracy
+
+
+def test_scores_that_are_no_numbers(run):
+    result = score_run(*run, [entry(told=(float("nan"), float("inf")))])["scripted"]
+    assert result.scores == [None, None]
+    assert (result.step, result.value) == (None, None)
+    assert "not defined" in result.reason
+
+
+def test_choosing():
+    assert choose(np.array([np.nan, np.nan]), True) is None
+    assert choose(np.array([1.0, 3.0, 2.0]), False) == 0
+
+
+def test_scores_of_the_wrong_shape_name_the_rule(run):
+    with pytest.raises(TypeError, match="scripted gave scores of shape"):
+        score_run(*run, [entry(told=(1.0,))])
+
+
+def test_known_scores_are_not_computed_again(run):
+    rule = entry()
+    first = score_run(*run, [rule])
+    again = score_run(*run, [rule])
+    assert first == again
+    assert len(SEEN) == 1
+    assert json.loads(scores_file(run[0]).read_text())["run_id"] == run[1].run_id
+    # The file is no record.
+    assert list(RecordStore(run[0].parents[3]).paths()) == [run[0]]
+
+
+def test_another_version_or_other_arrays_are_scored_again(run):
+    score_run(*run, [entry()])
+    score_run(*run, [entry(version=2)])
+    assert len(SEEN) == 1
+    path, record = run
+    SEEN.clear()
+    content = json.loads(scores_file(path).read_text())
+    scores_file(path).write_text(json.dumps({**content, "validation_sha256": "0" * 64}))
+    score_run(path, record, [RuleEntry("scripted", type("Told", (Scripted,), {"version": 2}), None)])
+    assert len(SEEN) == 1
+    scores_file(path).write_text("{")
+    assert score_run(path, record, [entry()])["scripted"].step == 4
+
+
+def test_rules_of_other_calls_stay(run):
+    score_run(*run, [entry()])
+    other = RuleEntry("other", type("Told", (Scripted,), {}), None)
+    score_run(*run, [other])
+    assert set(json.loads(scores_file(run[0]).read_text())["rules"]) == {"scripted", "other"}
+
+
+def test_changed_arrays_are_refused(run):
+    path, record = run
+    file = path.with_name(record.validation_file)
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    result = score_run(path, record, [entry()])["scripted"]
+    assert result.step is None
+    assert "not the file that the run wrote" in result.reason
+    assert not SEEN
+    file.unlink()
+    assert "cannot be read" in score_run(path, record, [entry(version=3)])["scripted"].reason
+
+
+def test_what_is_not_stored_is_missing_with_a_reason(run):
+    path, record = run
+    bare = record.model_copy(update={"validation_file": None, "validation_sha256": None})
+    assert "stored nothing" in score_run(path, bare, [entry()])["scripted"].reason
+    steps = entry(version=2, reads_outputs=False)
+    assert score_run(path, bare, [steps])["scripted"].step == 4
+    bound = record.model_copy(update={"uses_target_labels": True})
+    assert "target labels" in score_run(path, bound, [entry(version=3)])["scripted"].reason
+
+
+def test_a_folder_that_cannot_be_written(run, monkeypatch):
+    def refuse(*_):
+        raise PermissionError
+
+    monkeypatch.setattr("dabench.scores.write_atomically", refuse)
+    assert score_run(*run, [entry()])["scripted"].step == 4
+
+
+def test_many_runs(run):
+    from dabench.discovery import discover_rules
+    from dabench.selection import RULES
+
+    discover_rules()
+    path, record = run
+    copies = []
+    for number in range(8):  # enough for several processes
+        copy = path.with_name(f"copy{number}.json")
+        shutil.copy(path, copy)
+        copies.append((copy, record))
+    failed = record.model_copy(update={"status": "failed"})
+    rules = [RULES.get(name) for name in ("last", "oracle", "entropy")]
+    seen = []
+    found = score_all([*copies, (path, failed)], rules, 2, lambda *event: seen.append(event))
+    assert list(found) == [copy for copy, _ in copies]
+    assert seen[-1] == (8, 8)
+    alone = score_run(path, record, rules)
+    assert all(scores == alone for scores in found.values())
+    assert alone["last"].step == 4
+    assert alone["oracle"].value == record.oracle
+    assert score_all(copies, rules, 2) == found
