@@ -7,7 +7,7 @@ import torch
 from dabench import inputs as module
 from dabench.augment import Augmentation
 from dabench.config import ImageConfig
-from dabench.inputs import ArrayImages, ResidentImages, inputs_of, resident
+from dabench.inputs import ArrayImages, Portion, ResidentImages, feature_width, inputs_of, resident
 from dabench.streams import Streams
 
 CPU = torch.device("cpu")
@@ -76,3 +76,23 @@ def test_features_are_the_same_in_every_view():
     assert torch.equal(first, torch.from_numpy(features[ROWS]))
     assert torch.equal(first, second)
     assert torch.equal(inputs.test(np.arange(20)), torch.from_numpy(features))
+
+
+def test_a_portion_is_the_rows_of_the_whole_with_their_own_draws():
+    kept = np.array([1, 3, 4, 8, 17, 19])
+    whole, part = image_inputs(), image_inputs(Portion(PIXELS, kept))
+    rows = np.array([4, 1, 1])
+    assert len(part) == 6
+    for ours, theirs in zip(views(part, rows), views(whole, kept[rows]), strict=True):
+        assert torch.equal(ours, theirs)
+    assert torch.equal(part.test(rows), whole.test(kept[rows]))
+    assert part.fetch(rows, 0, 1).rows.tolist() == [4, 1, 1]  # positions and labels are the portion's
+
+
+def test_a_portion_of_features():
+    features = np.random.default_rng(1).standard_normal((20, 5)).astype(np.float32)
+    portion = Portion(features, np.array([2, 7, 11]))
+    assert feature_width(portion) == feature_width(features) == 5
+    assert feature_width(PIXELS) is feature_width(Portion(PIXELS, ROWS)) is None
+    (view,) = views(image_inputs(portion), np.array([2, 0]), number=1)
+    assert np.array_equal(view.numpy(), features[[11, 2]])

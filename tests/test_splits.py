@@ -26,6 +26,9 @@ def test_the_target_is_divided(images, part, seed):
 @given(st.lists(st.integers(0, 4), min_size=30, max_size=200), parts, st.integers(0, 100))
 def test_each_source_class_gives_its_share(labels, part, seed):
     labels = np.array(labels)
+    shares = [min(round(part * count), count - 1) for count in np.bincount(labels)]
+    if max(shares) == 0:  # the next test
+        return
     kept, held = split_source(labels, part, Streams(seed))
     assert sorted([*kept, *held]) == list(range(len(labels)))
     for label in np.unique(labels):
