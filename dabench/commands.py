@@ -65,6 +65,8 @@ def execute(request: RunRequest) -> int:
     display = SweepDisplay(console, 0)
     domains = OpenDomains(request.data, display.preparing)
     flags = [parse_assignment(text) for text in request.assignments]
+    if request.protocol is not None:
+        flags.insert(0, ("protocol", request.protocol))
     if request.frozen_backbone:
         flags.append(("frozen_backbone", True))
     runs = plan(sweep, file, flags, domains, store, device, request.force)
@@ -111,6 +113,7 @@ def _sweep(request: RunRequest) -> tuple[SweepConfig, Path | None]:
         "tasks": request.tasks,
         "backbones": request.backbones,
         "weights": request.weights,
+        "recipes": request.recipes and [str(path) for path in request.recipes],
         "seeds": tuple(range(request.seeds)) if request.seeds is not None else request.seed,
     }
     update = {
@@ -124,11 +127,17 @@ def _sweep(request: RunRequest) -> tuple[SweepConfig, Path | None]:
 def _print_plan(console: Console, runs: list[PlannedRun]) -> None:
     """One row a task and method: how many runs, what is done, what is missing on this machine."""
     settings = {
-        f"{run.suite.name}: {run.config.backbone}, {run.config.protocol_name}, {run.config.steps} steps, "
+        f"{run.suite.name}: {run.config.backbone}, {run.protocol}, {run.config.steps} steps, "
         f"{run.config.precision}"
         for run in runs
     }
-    for line in sorted(settings):
+    changes = {
+        f"protocol {run.config.protocol} is changed for {run.config.method} on {run.suite.name}: "
+        f"{', '.join(run.changed)}"
+        for run in runs
+        if run.changed
+    }
+    for line in [*sorted(settings), *sorted(changes)]:
         _say(console, line)
     several = len({run.config.backbone for run in runs}) > 1
     table = Table(title=f"{len(runs)} runs", title_justify="left")

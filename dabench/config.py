@@ -110,6 +110,11 @@ class HeadConfig(Frozen):
     discriminator_hidden: tuple[int, ...] = setting(
         (1024, 1024), DANN + ", appendix B", "hidden layers of the domain discriminator"
     )
+    discriminator_batch_norm: bool = setting(
+        False,
+        f"{OURS}, after Ganin & Lempitsky, ICML 2015, which names none; TLLib has it",
+        "batch normalisation in the hidden layers of the domain discriminator",
+    )
 
 
 class ImageConfig(Frozen):

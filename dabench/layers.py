@@ -48,15 +48,18 @@ def reverse_gradient(features: Tensor, weight: float) -> Tensor:
     return scale_gradient(features, -weight)
 
 
-def mlp(widths: Sequence[int]) -> nn.Sequential:
+def mlp(widths: Sequence[int], batch_norm: bool = False) -> nn.Sequential:
     """Linear layers with ReLU between them, none after the last: widths (in, hidden..., out).
 
-    No batch normalisation and no dropout: both would couple or perturb single images' gradients.
+    No dropout, and batch normalisation before each ReLU only on request: both would couple or perturb single
+    images' gradients.
     """
+    *inner, last = [nn.Linear(fan_in, fan_out) for fan_in, fan_out in pairwise(widths)]
     layers: list[nn.Module] = []
-    for fan_in, fan_out in pairwise(widths):
-        layers += [nn.Linear(fan_in, fan_out), nn.ReLU()]
-    return nn.Sequential(*layers[:-1])
+    for layer in inner:
+        norm = [nn.BatchNorm1d(layer.out_features)] if batch_norm else []
+        layers += [layer, *norm, nn.ReLU()]
+    return nn.Sequential(*layers, last)
 
 
 class _StackedPass(torch.autograd.Function):

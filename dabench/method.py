@@ -67,6 +67,7 @@ class Spec:
         steps: optimisation steps of the run.
         loss_weights: factor of each named loss; 1 where a name is absent. The engine applies it.
         generator: the method's own random stream (on the CPU), for draws that are made once.
+        discriminator_batch_norm: batch normalisation in the shared domain discriminator.
     """
 
     classes: int
@@ -80,10 +81,12 @@ class Spec:
     steps: int
     loss_weights: Mapping[str, float]
     generator: torch.Generator
+    discriminator_batch_norm: bool = False
 
     def discriminator(self, width: int | None = None) -> nn.Sequential:
         """Build the shared domain discriminator: (N, width) to logits (N, 1); width defaults to D."""
-        return mlp((width or self.feature_dim, *self.discriminator_hidden, 1))
+        widths = (width or self.feature_dim, *self.discriminator_hidden, 1)
+        return mlp(widths, self.discriminator_batch_norm)
 
 
 @dataclass(frozen=True)
@@ -213,6 +216,8 @@ class Method(nn.Module):
         source_sampling: "uniform", or "class_balanced": images of small classes are repeated until all
             classes count the same. May be overridden by a property that reads the configuration.
         target_views: how many differently augmented views of each target image a batch carries.
+        discriminator_batch_norm: False for a method whose own discriminators have none: asking for it is
+            an error then, not without effect.
         trains_network: False for a method that works on features alone: no step is taken, ``begin_epoch``
             is called once with the untrained head's network, then ``predict``.
         uses_target_labels: True for the upper bound only: the engine then feeds labelled target images in
@@ -230,6 +235,7 @@ class Method(nn.Module):
     search: ClassVar[Mapping[str, Range]] = {}
     source_sampling: Literal["uniform", "class_balanced"] = "uniform"
     target_views: int = 1
+    discriminator_batch_norm: ClassVar[bool] = True
     trains_network: ClassVar[bool] = True
     uses_target_labels: ClassVar[bool] = False
 

@@ -5,6 +5,7 @@ import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +18,8 @@ from dabench.errors import MissingDataError, UserError, did_you_mean
 from dabench.hardware import resolve_device
 from dabench.method import METHODS, MethodEntry
 from dabench.openings import OpenDomains
+from dabench.protocol import find_protocol, read_recipes
+from dabench.recipe import RecipeBook
 from dabench.records import Record, RecordStore
 from dabench.resolve import Layer, Resolved, flatten, resolve
 from dabench.settle import check_combination, settle_machine, settle_task
@@ -28,7 +31,10 @@ __all__ = ["PlannedRun", "check_weights", "plan", "run_identity"]
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One run of a sweep. ``run_id`` and ``dataset`` are None where its images are missing."""
+    """One run of a sweep. ``run_id`` and ``dataset`` are None where its images are missing.
+
+    ``changed`` names the settings of its protocol that the user has set to other values.
+    """
 
     config: RunConfig
     provenance: Mapping[str, str]
@@ -43,6 +49,13 @@ class PlannedRun:
     state: Literal["to do", "done", "failed", "blocked"] = "to do"
     note: str = ""
     missing: MissingDataError | None = None
+    changed: tuple[str, ...] = ()
+
+    @property
+    def protocol(self) -> str:
+        """What records and pages call the protocol: it says so where the run departs from it."""
+        name, given = self.config.protocol_name, self.config.protocol
+        return f"{given}, changed{name.removeprefix(given)}" if self.changed else name
 
     @property
     def label(self) -> str:
@@ -107,6 +120,8 @@ def plan(
         )
     scoped = _scoped(flags, suites, entries)
     weights, identity = _weights(sweep)
+    books = _books(sweep, suites, entries)
+    find = cache(find_protocol)  # a file is read once
     tasks = _tasks(sweep, suites)
     runs: list[PlannedRun] = []
     for seed in dict.fromkeys(sweep.seeds):
@@ -115,17 +130,18 @@ def plan(
                 for task in tasks[suite.name]:
                     for entry in entries:
                         layers = _layers(sweep, sweep_file, scoped, suite, entry, identity)
-                        resolved = settle_machine(resolve(suite, task, entry, seed, layers, backbone), device)
-                        config, provenance = resolved.config, resolved.provenance
-                        check_combination(config, suite, weights)
+                        resolved = resolve(suite, task, entry, seed, layers, backbone, books, find)
+                        resolved = settle_machine(resolved, device)
+                        check_combination(resolved.config, suite, weights, entry.cls)
                         run = PlannedRun(
-                            config=config,
-                            provenance=provenance,
+                            config=resolved.config,
+                            provenance=resolved.provenance,
                             entry=entry,
                             suite=suite,
                             task=task,
-                            weights=weights or config.weights,
-                            command=_command(config, suite, provenance, weights, device),
+                            weights=weights or resolved.config.weights,
+                            command=_command(resolved, suite, weights, device),
+                            changed=resolved.changed,
                         )
                         runs.append(_with_state(run, domains, store, force))
     return runs
@@ -149,6 +165,18 @@ def _check_scopes(sweep: SweepConfig, suites: Sequence[Suite], entries: Sequence
             )
     if len({suite.name for suite in suites}) < len(suites):
         raise UserError("a suite is listed twice")
+
+
+def _books(sweep: SweepConfig, suites: Sequence[Suite], entries: Sequence[MethodEntry]) -> list[RecipeBook]:
+    """Read the recipe files; one that reaches no run would be lost without a word."""
+    books = [read_recipes(Path(text)) for text in sweep.recipes]
+    for text, book in zip(sweep.recipes, books, strict=True):
+        if not any(book.layers(suite.name, entry.name) for suite in suites for entry in entries):
+            raise UserError(
+                f"{text}: recipe {book.name} says nothing of these methods on these suites",
+                f"it has methods {', '.join(book.methods) or 'none'}; leave out --recipe",
+            )
+    return books
 
 
 def _scope(path: str, names: Iterable[str]) -> tuple[str, str]:
@@ -222,7 +250,9 @@ def _layers(
     weights: str | None,
 ) -> list[Layer]:
     where = f"file {sweep_file.name}" if sweep_file else "sweep"
+    named = {} if sweep.protocol is None else {"protocol": sweep.protocol}
     layers = [
+        Layer.of_values(f"{where}, protocol", named),
         Layer.of_values(f"{where}, config", sweep.config),
         Layer.of_values(f"{where}, per_suite.{suite.name}", sweep.per_suite.get(suite.name, {})),
         Layer.of_values(f"{where}, per_method.{entry.name}", sweep.per_method.get(entry.name, {})),
@@ -237,14 +267,12 @@ def _layers(
     return layers
 
 
-def _command(
-    config: RunConfig,
-    suite: Suite,
-    provenance: Mapping[str, str],
-    weights: str | Path | None,
-    device: torch.device,
-) -> str:
-    """The command line that repeats one run, with the identity it has on this machine."""
+def _command(resolved: Resolved, suite: Suite, weights: str | Path | None, device: torch.device) -> str:
+    """The command line that repeats one run, with the identity it has on this machine.
+
+    What recipe files and sweep files say stands in it as values, so that it needs none of them.
+    """
+    config = resolved.config
     words = [
         "dabench",
         "run",
@@ -259,8 +287,13 @@ def _command(
     if device.type != resolve_device("auto").type:
         words += ["--device", device.type]
     values = flatten(config.model_dump(mode="json"))
-    for path, origin in provenance.items():
-        if origin.startswith(("file ", "sweep", "--set")) and path in values:
+    for path, origin in resolved.provenance.items():
+        ours = origin.startswith(("file ", "sweep", "--set", "recipe "))
+        if ours and path == "protocol":
+            words += ["--protocol", resolved.protocol]
+        elif ours and path == "weights":
+            words += ["--weights", config.weights]
+        elif ours and path in values:
             words += ["--set", f"{path}={json.dumps(values[path], ensure_ascii=False)}"]
         elif origin.startswith("backbone of the sweep"):
             words += ["--backbone", config.backbone]

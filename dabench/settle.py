@@ -13,7 +13,7 @@ from dabench.discovery import discover_rules
 from dabench.errors import UserError, unknown
 from dabench.hardware import processors, resolve_precision
 from dabench.images import raw_bytes
-from dabench.method import MethodEntry
+from dabench.method import Method, MethodEntry
 from dabench.resolve import Resolved, flatten
 from dabench.selection import RULES
 from dabench.suite import Suite
@@ -43,7 +43,9 @@ def settle_machine(resolved: Resolved, device: torch.device) -> Resolved:
     return replace(resolved, config=config.model_copy(update=update), provenance=provenance)
 
 
-def check_combination(config: RunConfig, suite: Suite, weights: str | Path | None) -> None:
+def check_combination(
+    config: RunConfig, suite: Suite, weights: str | Path | None, method: type[Method] = Method
+) -> None:
     """Refuse what cannot work together, before any run.
 
     Raises:
@@ -66,6 +68,12 @@ def check_combination(config: RunConfig, suite: Suite, weights: str | Path | Non
             f"target_test=part (protocol {config.protocol}) needs a suite with a test part, "
             f"{suite.name} has none",
             "use --protocol transductive, or holdout",
+        )
+    if config.head.discriminator_batch_norm and not method.discriminator_batch_norm:
+        raise UserError(
+            f"head.discriminator_batch_norm=true does not go with {config.method}, "
+            "whose discriminators have no batch normalisation",
+            "set it for other methods only, with METHOD.key: --set dann.head.discriminator_batch_norm=true",
         )
     _check_selection(config)
 
@@ -114,5 +122,7 @@ def _images(suite: Suite, dataset: Mapping[str, Any]) -> int:
     if manifest.has_test_part:
         counts += [domain.test_images for domain in manifest.domains.values()]
     if None in counts:
-        counts = list({part["fingerprint"]: part.get("whole", part["images"]) for part in dataset.values()}.values())
+        counts = list(
+            {part["fingerprint"]: part.get("whole", part["images"]) for part in dataset.values()}.values()
+        )
     return sum(count or 0 for count in counts)

@@ -25,6 +25,8 @@ class SweepConfig(Frozen):
     seeds: tuple[int, ...] = Field((0, 1, 2), description="a number n means 0 to n - 1")
     backbones: tuple[str, ...] = Field((), description="timm names; none means each suite's own")
     weights: str | None = Field(None, description="default, none, or a file")
+    protocol: str | None = Field(None, description="name or file; none means each suite's own")
+    recipes: tuple[str, ...] = Field((), description="recipe files, later ones over earlier ones")
     config: dict[str, Any] = Field({}, description="run configuration for all runs")
     per_suite: dict[str, dict[str, Any]] = Field({}, description="run configuration by suite")
     per_method: dict[str, dict[str, Any]] = Field({}, description="run configuration by method")

@@ -153,6 +153,7 @@ class Training:
             steps=config.steps,
             loss_weights=config.loss_weights,
             generator=self.streams.generator("method", "draws"),
+            discriminator_batch_norm=config.head.discriminator_batch_norm,
         )
         with self.streams.seeded("init", "method"):
             self.method: Method = entry.cls(spec, entry.config(config.params))

@@ -225,6 +225,7 @@ class GSDA(Method):
         "params.beta": LogUniform(0.3, 30.0, f"{OURS}: half a decade beyond the paper's 1 and 10"),
         "params.confidence": Choice((0.7, 0.8, 0.9, 0.95), f"{OURS}: the paper gives no value"),
     }
+    discriminator_batch_norm = False
     members: Tensor
 
     @classmethod

@@ -46,7 +46,7 @@ OTHER: dict[str, Any] = {
     "precision": "bfloat16", "threads": 1, "frozen_backbone": True, "compile": True, "tf32": True,
     "loss_weights": {"entropy": 0.25}, "params": {"beta": 1.0, "levels": ["group"]},
     "target_test": "part", "source_holdout": 0.1, "selection": "oracle", "stored_images": 999,
-    "target_holdout": 0.25,
+    "target_holdout": 0.25, "head.discriminator_batch_norm": True,
 }  # fmt: skip
 # What a setting needs beside it to be valid.
 BESIDE: dict[str, dict[str, Any]] = {

@@ -128,6 +128,7 @@ def test_sections_of_a_sweep_file(make_plan: MakePlan) -> None:
         (["target_test=part"], {}, ("protocol transductive) needs a suite with a test part", "tiny")),
         (["protocol=holdoutt"], {}, ("unknown protocol 'holdoutt'", "did you mean 'holdout'?")),
         (["protocol=[a]"], {}, ("unknown protocol",)),
+        (["head.discriminator_batch_norm=true"], {"methods": ["dann", "gsda"]}, ("gsda", "METHOD.key")),
         (["selection=lst"], {}, ("unknown selection rule 'lst'", "did you mean 'last'?")),
         (["loss_weights.entropy=0"], {}, ("unknown key 'loss_weights.entropy' for method dann",)),
         (["params.beta=1"], {}, ("unknown key 'params.beta' for method dann", "show method dann")),

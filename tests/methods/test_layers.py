@@ -106,3 +106,22 @@ def test_weights_of_the_domain_loss_receive_gradients():
     log2 = torch.log(torch.tensor(2.0)).item()
     assert loss.item() == pytest.approx(2 * log2, abs=1e-6)
     assert weights.grad.tolist() == pytest.approx([log2 / 2, log2 / 2], abs=1e-6)
+
+
+def test_batch_normalisation_stands_before_each_relu_on_request():
+    kinds = [type(layer).__name__ for layer in mlp((5, 8, 6, 1), batch_norm=True)]
+    assert kinds == ["Linear", "BatchNorm1d", "ReLU", "Linear", "BatchNorm1d", "ReLU", "Linear"]
+    assert [type(layer).__name__ for layer in mlp((5, 1), batch_norm=True)] == ["Linear"]
+    torch.manual_seed(0)
+    plain = linear(mlp((5, 8, 6, 1)))
+    torch.manual_seed(0)
+    for one, other in zip(plain, linear(mlp((5, 8, 6, 1), batch_norm=True)), strict=True):
+        assert torch.equal(one.weight, other.weight), "the same draws with and without"
+
+
+@pytest.mark.parametrize("method", ["dann", "cdan", "cdan+e"])
+def test_the_configured_discriminator_is_normalised(tiny_run, method):
+    built = tiny_run(method, **{"head.discriminator_batch_norm": True}).training.method
+    kinds = [type(layer).__name__ for layer in built.discriminator]
+    assert kinds == ["Linear", "BatchNorm1d", "ReLU", "Linear"]
+    assert int(built.discriminator[1].num_batches_tracked) == 4, "one pass of both domains a step"
