@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from dabench.leaderboard.runs import ROUNDING_ONLY, Run
 from dabench.records import Record
 
-__all__ = ["Group", "group", "reference_for", "unlike"]
+__all__ = ["BOUND", "REFERENCE", "Group", "group", "reference_for", "unlike"]
 
-REFERENCE = "source_only"
+# The lower and the upper bound of every table.
+REFERENCE, BOUND = "source_only", "target_only"
 LONGEST_VALUE = 32
 MOST_IN_LABEL = 4
 ABSENT = "not set"
@@ -189,15 +190,15 @@ def unlike(one: Group, other: Group) -> list[str]:
     ]
 
 
-def reference_for(one: Group, groups: Sequence[Group]) -> Group | None:
-    """The source_only row to compare a row with: same images, the fewest differing shared settings.
+def reference_for(one: Group, groups: Sequence[Group], method: str = REFERENCE) -> Group | None:
+    """The row of a bound to compare a row with: same images, the fewest differing shared settings.
 
     None where there is none, or where two fit equally well: a guess would be worse than no number.
     """
     fitting = [
         other
         for other in groups
-        if other.method == REFERENCE
+        if other.method == method
         and all(one.images.get(name, value) == value for name, value in other.images.items())
     ]
     ranked = sorted((len(unlike(one, other)), index) for index, other in enumerate(fitting))

@@ -4,13 +4,14 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from dabench.records import Problem, Record, RecordStore
+from dabench.scores import RuleScores
 
 __all__ = ["ROUNDING_ONLY", "Run", "flatten", "load"]
 
@@ -24,10 +25,11 @@ ABSENT = "none"
 
 @dataclass(frozen=True)
 class Run:
-    """A record and its file, relative to the results folder with forward slashes."""
+    """A record, its file relative to the results folder with forward slashes, and what rules say of it."""
 
     record: Record
     file: str
+    scores: Mapping[str, RuleScores] = field(default_factory=dict)
 
     @cached_property
     def settings(self) -> dict[str, str]:

@@ -4,14 +4,18 @@ One table a suite, backbone, protocol and metric; one row a method and configura
 Accuracies stay in [0, 1].
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
+from dabench.leaderboard.bounds import absent_bounds, share_of_gap
+from dabench.leaderboard.choices import Choice, Selection
 from dabench.leaderboard.frame import newest_per_seed
-from dabench.leaderboard.groups import REFERENCE, Group, group, reference_for, unlike
+from dabench.leaderboard.groups import BOUND, REFERENCE, Group, group, reference_for, unlike
+from dabench.leaderboard.rows import Cell, Row, SuiteInfo, Table
 from dabench.leaderboard.runs import Run
-from dabench.leaderboard.statistics import ROUNDING, Difference, Interval, difference, t_interval
+from dabench.leaderboard.seeds import averages, by_task, over_seeds, task_mean
+from dabench.leaderboard.statistics import ROUNDING, difference
 
 __all__ = ["FEWEST_SEEDS", "REFERENCE", "Cell", "Row", "SuiteInfo", "Table", "aggregate"]
 
@@ -19,109 +23,24 @@ __all__ = ["FEWEST_SEEDS", "REFERENCE", "Cell", "Row", "SuiteInfo", "Table", "ag
 FEWEST_SEEDS = 3
 
 
-@dataclass(frozen=True)
-class SuiteInfo:
-    """What the leaderboard needs of a suite's manifest: title, tasks and classes in their order."""
-
-    title: str
-    tasks: tuple[str, ...] = ()
-    classes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One method on one task.
-
-    Attributes:
-        values: seed to headline metric at the last step.
-        interval: over seeds; None where no run finished.
-        oracle: the best over evaluations, chosen on target labels; no result, shown apart.
-        gain: difference to the reference row on this task.
-        failed: number of failed runs.
-    """
-
-    values: Mapping[int, float] = field(default_factory=dict)
-    interval: Interval | None = None
-    oracle: Interval | None = None
-    gain: Difference | None = None
-    failed: int = 0
-
-
-@dataclass(frozen=True)
-class Row:
-    """One method in one configuration on all tasks of a table.
-
-    Attributes:
-        rank: place by average among complete rows with enough seeds; None for all others.
-        averages: seed to mean over all tasks, for seeds that every task has.
-        average: interval over ``averages``; None where the grid is incomplete.
-        oracle_average: the same of the oracle values.
-        gain: difference of the averages to the reference row's.
-        tasks_done: tasks with at least one finished run.
-        used: the runs behind the values.
-        notes: sentences a reader of the row needs.
-    """
-
-    group: Group
-    cells: Mapping[str, Cell]
-    averages: Mapping[int, float]
-    average: Interval | None
-    oracle_average: Interval | None
-    used: tuple[Run, ...]
-    tasks_done: int
-    notes: tuple[str, ...] = ()
-    gain: Difference | None = None
-    reference: Group | None = None
-    rank: int | None = None
-
-    @property
-    def method(self) -> str:
-        """The method's name."""
-        return self.group.method
-
-    @property
-    def upper_bound(self) -> bool:
-        """Trained on target labels: never ranked."""
-        return self.group.upper_bound
-
-    @property
-    def failed(self) -> int:
-        """Number of failed runs."""
-        return sum(cell.failed for cell in self.cells.values())
-
-
-@dataclass(frozen=True)
-class Table:
-    """One suite with one backbone under one protocol.
-
-    Attributes:
-        tasks: columns in the manifest's order (sorted where the suite is unknown).
-        rows: ranked ones by average, then incomplete ones, then upper bounds.
-        suite_known: False where the columns are only those that some run has.
-    """
-
-    suite: str
-    backbone: str
-    protocol: str
-    metric: str
-    info: SuiteInfo
-    tasks: tuple[str, ...]
-    rows: tuple[Row, ...]
-    suite_known: bool
-
-
-def aggregate(runs: Iterable[Run], suites: Mapping[str, SuiteInfo]) -> tuple[Table, ...]:
+def aggregate(
+    runs: Iterable[Run], suites: Mapping[str, SuiteInfo], selection: Selection | None = None
+) -> tuple[Table, ...]:
     """Build all tables. The order of the runs does not matter.
 
     Args:
-        runs: all runs, failed ones included.
+        runs: all runs, failed ones included, with what rules say of them.
         suites: what is known of suites by name.
+        selection: the rule that numbers are taken by; by default that of each run's protocol.
     """
     split: dict[tuple[str, str, str, str], list[Run]] = defaultdict(list)
     for run in runs:
         record = run.record
         split[record.suite, record.backbone, record.protocol, record.metric].append(run)
-    return tuple(_table(key, split[key], suites.get(key[0]) or _told(split[key])) for key in sorted(split))
+    return tuple(
+        _table(key, split[key], suites.get(key[0]) or _told(split[key]), selection or Selection())
+        for key in sorted(split)
+    )
 
 
 def _told(runs: Sequence[Run]) -> SuiteInfo | None:
@@ -137,47 +56,68 @@ def _told(runs: Sequence[Run]) -> SuiteInfo | None:
     return SuiteInfo(str(infos[-1].get("title", "")) or runs[0].record.suite, **texts)
 
 
-def _table(key: tuple[str, str, str, str], runs: Sequence[Run], info: SuiteInfo | None) -> Table:
+def _table(
+    key: tuple[str, str, str, str], runs: Sequence[Run], info: SuiteInfo | None, selection: Selection
+) -> Table:
     seen = sorted({run.record.task for run in runs})
     known = info.tasks if info else ()
     tasks = (*known, *(task for task in seen if task not in known))
     groups = group(runs)
-    rows = {one.key: _row(one, tasks) for one in groups}
-    compared = [_compare(rows[one.key], reference_for(one, groups), rows) for one in groups]
-    return Table(*key, info or SuiteInfo(key[0]), tasks, _ranked(compared), info is not None)
+    rows = {one.key: _row(one, tasks, selection) for one in groups}
+    compared = [_compare(rows[one.key], groups, rows) for one in groups]
+    ordered = _ranked(compared)
+    absent = absent_bounds(sorted(runs, key=lambda run: run.file))
+    return Table(*key, info or SuiteInfo(key[0]), tasks, ordered, info is not None, absent)
 
 
-def _row(one: Group, tasks: Sequence[str]) -> Row:
+def _row(one: Group, tasks: Sequence[str], selection: Selection) -> Row:
     used = newest_per_seed(one.runs)
-    values: dict[str, dict[int, float]] = {task: {} for task in tasks}
-    oracles: dict[str, dict[int, float]] = {task: {} for task in tasks}
-    for run in used:
-        record = run.record
-        if record.value is not None:
-            values[record.task][record.seed] = record.value
-        if record.oracle is not None:
-            oracles[record.task][record.seed] = record.oracle
+    choices = {run.file: selection.choose(run) for run in used}
+    values = by_task(used, tasks, lambda run: choices[run.file].value)
+    oracles = by_task(used, tasks, lambda run: run.record.oracle)
     cells = {}
     for task in tasks:
-        failed = sum(run.record.task == task and run.record.status == "failed" for run in one.runs)
-        cells[task] = Cell(values[task], _interval(values[task]), _interval(oracles[task]), None, failed)
-    averages = _averages(values)
-    done = sum(bool(cell.values) for cell in cells.values())
-    notes = _notes(one, used, cells, averages)
-    oracle = _interval(_averages(oracles)) if done == len(tasks) else None
-    return Row(one, cells, averages, _interval(averages), oracle, tuple(used), done, notes)
+        here = [run for run in used if run.record.task == task]
+        cells[task] = Cell(
+            values[task],
+            over_seeds(values[task]),
+            over_seeds(oracles[task]),
+            failed=sum(run.record.task == task and run.record.status == "failed" for run in one.runs),
+            unavailable=sum(choices[run.file].value is None for run in here),
+        )
+    means = averages(values)
+    rule = selection.rule_of(one.runs[0])
+    return Row(
+        one,
+        cells,
+        means,
+        over_seeds(means),
+        over_seeds(averages(oracles)),
+        task_mean(used, tasks, _inflation),
+        tuple(used),
+        sum(bool(cell.values) for cell in cells.values()),
+        choices,
+        rule,
+        rule in selection.peeking,
+        (*_notes(one, used, cells, means), *_rule_notes(rule, list(choices.values()))),
+    )
 
 
-def _interval(values: Mapping[int, float]) -> Interval | None:
-    return t_interval([values[seed] for seed in sorted(values)]) if values else None
+def _inflation(run: Run) -> float | None:
+    """What reporting the best evaluation would add to the last step's value."""
+    record = run.record
+    return None if record.oracle is None or record.value is None else record.oracle - record.value
 
 
-def _averages(values: Mapping[str, Mapping[int, float]]) -> dict[int, float]:
-    """Mean over all tasks for each seed that every task has. A task without runs leaves none."""
-    if not values:
-        return {}
-    common = set.intersection(*(set(by_seed) for by_seed in values.values()))
-    return {seed: sum(by_seed[seed] for by_seed in values.values()) / len(values) for seed in sorted(common)}
+def _rule_notes(rule: str, choices: Sequence[Choice]) -> list[str]:
+    """Runs that the rule is not available for, by reason, and an upper bound that keeps its last step."""
+    reasons = Counter(choice.reason for choice in choices if choice.value is None)
+    notes = [
+        f"{rule} is not available for {count} runs: {reason}" for reason, count in sorted(reasons.items())
+    ]
+    if any(choice.kept_last for choice in choices):
+        notes.append(f"at the last step: {rule} does not apply to an upper bound")
+    return notes
 
 
 def _notes(
@@ -199,36 +139,52 @@ def _notes(
     return tuple(notes)
 
 
-def _compare(row: Row, reference: Group | None, rows: Mapping[str, Row]) -> Row:
-    """Add the differences to source_only. A source_only row is compared with nothing."""
+def _compare(row: Row, groups: Sequence[Group], rows: Mapping[str, Row]) -> Row:
+    """Add the differences to source_only, and the share of the gap between the bounds.
+
+    A source_only row is compared with nothing.
+    """
     if row.method == REFERENCE:
         return row
+    reference = reference_for(row.group, groups)
     if reference is None:
         if any(other.method == REFERENCE for other in rows.values()):
             return replace(row, notes=(*row.notes, "no single source_only row fits, so no gain"))
         return row
     base = rows[reference.key]
+    bound = None if row.upper_bound else reference_for(row.group, groups, BOUND)
+    bounds = [other for other in rows.values() if other.method == BOUND]
     cells = {
         task: replace(cell, gain=difference(cell.values, base.cells[task].values))
         for task, cell in row.cells.items()
     }
     differs = unlike(row.group, reference)
-    note = (f"unlike its source_only: {', '.join(differs)}",) if differs else ()
-    gain = difference(row.averages, base.averages)
-    return replace(row, cells=cells, gain=gain, reference=reference, notes=(*row.notes, *note))
+    notes = [f"unlike its source_only: {', '.join(differs)}"] if differs else []
+    if bounds and not bound and not row.upper_bound:
+        notes.append("no single target_only row fits, so no share of the gap")
+    return replace(
+        row,
+        cells=cells,
+        gain=difference(row.averages, base.averages),
+        share=share_of_gap(row, base, rows[bound.key]) if bound else None,
+        reference=reference,
+        notes=(*row.notes, *notes),
+    )
 
 
 def _ranked(rows: Iterable[Row]) -> tuple[Row, ...]:
-    """Sort: complete rows by average, incomplete rows by tasks done, upper bounds last; then rank."""
+    """Sort by average, incomplete rows later, those chosen on target labels then, bounds last; then rank."""
 
-    def place(row: Row) -> tuple[bool, bool, float, int, str]:
+    def place(row: Row) -> tuple[bool, bool, bool, float, int, str]:
         mean = row.average.mean if row.average else 0.0
-        return row.upper_bound, row.average is None, -mean, -row.tasks_done, row.group.key
+        return (
+            row.upper_bound, row.on_target_labels, row.average is None, -mean, -row.tasks_done, row.group.key,
+        )  # fmt: skip
 
     ordered: list[Row] = []
     rank, ranked, previous = 0, 0, float("inf")
     for row in sorted(rows, key=place):
-        if row.upper_bound or row.average is None or row.average.n < FEWEST_SEEDS:
+        if row.upper_bound or row.on_target_labels or row.average is None or row.average.n < FEWEST_SEEDS:
             ordered.append(row)
             continue
         ranked += 1

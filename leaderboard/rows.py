@@ -1,0 +1,134 @@
+"""What a table is made of: cells, rows, and what is known of a suite. Accuracies are in [0, 1]."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from dabench.leaderboard.choices import LAST, Choice
+from dabench.leaderboard.groups import Group
+from dabench.leaderboard.runs import Run
+from dabench.leaderboard.statistics import Difference, Interval, Share
+
+__all__ = ["Cell", "NotRun", "Row", "SuiteInfo", "Table"]
+
+
+@dataclass(frozen=True)
+class SuiteInfo:
+    """What the leaderboard needs of a suite's manifest: title, tasks and classes in their order."""
+
+    title: str
+    tasks: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One method on one task.
+
+    Attributes:
+        values: seed to headline metric at the step that the row's rule chose.
+        interval: over seeds; None where no run has a value.
+        oracle: the best over evaluations, chosen on target labels; no result, shown apart.
+        gain: difference to the reference row on this task.
+        failed: number of failed runs.
+        unavailable: finished runs that the rule is not available for.
+    """
+
+    values: Mapping[int, float] = field(default_factory=dict)
+    interval: Interval | None = None
+    oracle: Interval | None = None
+    gain: Difference | None = None
+    failed: int = 0
+    unavailable: int = 0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method in one configuration on all tasks of a table.
+
+    Attributes:
+        rank: place by average among complete rows with enough seeds; None for all others.
+        averages: seed to mean over all tasks, for seeds that every task has.
+        average: interval over ``averages``; None where the grid is incomplete.
+        oracle_average: the same of the oracle values.
+        inflation: oracle minus last step, seed by seed: what reporting the best evaluation would add.
+        gain: difference of the averages to the reference row's.
+        share: part of the gap between the reference and the bound that the row closes.
+        tasks_done: tasks with at least one value.
+        used: the finished runs that count, one a task and seed.
+        choices: of each run in ``used``, by its file, what the rule chose.
+        rule: the selection rule that the values are taken by.
+        on_target_labels: whether that rule reads target labels: never ranked.
+        notes: sentences a reader of the row needs.
+    """
+
+    group: Group
+    cells: Mapping[str, Cell]
+    averages: Mapping[int, float]
+    average: Interval | None
+    oracle_average: Interval | None
+    inflation: Interval | None
+    used: tuple[Run, ...]
+    tasks_done: int
+    choices: Mapping[str, Choice]
+    rule: str = LAST
+    on_target_labels: bool = False
+    notes: tuple[str, ...] = ()
+    gain: Difference | None = None
+    share: Share | None = None
+    reference: Group | None = None
+    rank: int | None = None
+
+    @property
+    def method(self) -> str:
+        """The method's name."""
+        return self.group.method
+
+    @property
+    def upper_bound(self) -> bool:
+        """Trained on target labels: never ranked."""
+        return self.group.upper_bound
+
+    @property
+    def failed(self) -> int:
+        """Number of failed runs."""
+        return sum(cell.failed for cell in self.cells.values())
+
+    @property
+    def harmful(self) -> bool:
+        """Worse than not adapting: the whole interval of the gain lies below zero."""
+        return self.gain is not None and self.gain.verdict == "below"
+
+
+@dataclass(frozen=True)
+class NotRun:
+    """A bound that belongs into the table and was not run, and the command that runs it."""
+
+    method: str
+    command: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """One suite with one backbone under one protocol.
+
+    Attributes:
+        tasks: columns in the manifest's order (sorted where the suite is unknown).
+        rows: ranked ones by average, then incomplete ones, then upper bounds.
+        suite_known: False where the columns are only those that some run has.
+        absent: bounds that were not run.
+    """
+
+    suite: str
+    backbone: str
+    protocol: str
+    metric: str
+    info: SuiteInfo
+    tasks: tuple[str, ...]
+    rows: tuple[Row, ...]
+    suite_known: bool
+    absent: tuple[NotRun, ...] = ()
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """The selection rules of its rows; one, but where runs of one protocol were set to different ones."""
+        return tuple(sorted({row.rule for row in self.rows}))

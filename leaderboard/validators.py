@@ -1,0 +1,177 @@
+"""What each selection rule costs: pure functions from a table's runs and their scores to a report.
+
+For each rule and each row (a method in one configuration): the suite's average at the steps that it chooses,
+what that lacks to the oracle and adds to the last step, and how well its scores order evaluations by their
+true accuracy. Upper bounds are left out: rules that look for the best adaptation do not apply to them.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dabench.leaderboard.choices import LAST, Selection
+from dabench.leaderboard.rank_correlation import weighted_spearman
+from dabench.leaderboard.rows import Row, Table
+from dabench.leaderboard.runs import Run
+from dabench.leaderboard.seeds import task_mean
+from dabench.leaderboard.statistics import Interval
+from dabench.selection import RuleEntry
+
+__all__ = ["Correlation", "Report", "RuleCell", "RuleReport", "correlation", "validator_report"]
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """How well scores order evaluations by true accuracy: +1 is best, for every rule.
+
+    Attributes:
+        value: weighted Spearman correlation, the mean over tasks; None where no task has one.
+        tasks: tasks that have one; a task where scores or accuracies are all equal has none.
+        points: evaluations that it was computed from.
+        undefined: evaluations without a score, left out.
+    """
+
+    value: float | None = None
+    tasks: int = 0
+    points: int = 0
+    undefined: int = 0
+
+
+@dataclass(frozen=True)
+class RuleCell:
+    """One rule on one row.
+
+    Attributes:
+        runs: finished runs of the row.
+        applied: those that the rule is available for.
+        average: of the values at the chosen steps: over tasks, then an interval over seeds.
+        regret: oracle minus chosen, likewise; at least 0.
+        gain: chosen minus last, likewise.
+        correlation: of scores and true accuracies; the evaluations of all seeds of a task are pooled.
+        reasons: why runs are missing, and how many.
+    """
+
+    runs: int
+    applied: int
+    average: Interval | None
+    regret: Interval | None
+    gain: Interval | None
+    correlation: Correlation
+    reasons: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class RuleReport:
+    """One rule on all rows of a table.
+
+    Attributes:
+        name: of the rule.
+        entry: the registered rule.
+        cells: one for each row of the report.
+        pooled: correlation over the evaluations of all rows together, by task; None for a rule whose scores
+            do not compare runs.
+    """
+
+    name: str
+    entry: RuleEntry
+    cells: tuple[RuleCell, ...]
+    pooled: Correlation | None
+
+    @property
+    def applied(self) -> int:
+        """Number of runs that the rule is available for."""
+        return sum(cell.applied for cell in self.cells)
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """Why runs are missing, and how many."""
+        found: Counter[str] = Counter()
+        for cell in self.cells:
+            found.update(cell.reasons)
+        return dict(sorted(found.items()))
+
+
+@dataclass(frozen=True)
+class Report:
+    """All rules on the rows of one table.
+
+    Attributes:
+        rows: the table's rows without upper bounds, by their names.
+        rules: ``last`` first, those that read target labels at the end.
+    """
+
+    rows: tuple[Row, ...]
+    rules: tuple[RuleReport, ...]
+
+
+def validator_report(table: Table, rules: Mapping[str, RuleEntry]) -> Report:
+    """Apply every rule to the runs behind a table; the rule that the table itself shows does not matter."""
+    rows = tuple(sorted((row for row in table.rows if not row.upper_bound), key=lambda row: row.group.key))
+
+    def place(name: str) -> tuple[bool, bool, str]:
+        return rules[name].cls.uses_target_labels, name != LAST, name
+
+    return Report(rows, tuple(_rule(table, rows, rules[name]) for name in sorted(rules, key=place)))
+
+
+def _rule(table: Table, rows: Sequence[Row], entry: RuleEntry) -> RuleReport:
+    everything = [run for row in rows for run in row.used]
+    pooled = correlation(everything, table.tasks, entry) if entry.cls.compares_runs else None
+    return RuleReport(entry.name, entry, tuple(_cell(row, table.tasks, entry) for row in rows), pooled)
+
+
+def _cell(row: Row, tasks: Sequence[str], entry: RuleEntry) -> RuleCell:
+    selection = Selection(entry.name)
+    choices = {run.file: selection.choose(run) for run in row.used}
+
+    def value(run: Run) -> float | None:
+        return choices[run.file].value
+
+    def regret(run: Run) -> float | None:
+        return _minus(run.record.oracle, value(run))
+
+    def gain(run: Run) -> float | None:
+        return _minus(value(run), run.record.value)
+
+    missing = [choice.reason for choice in choices.values() if choice.value is None]
+    return RuleCell(
+        len(choices),
+        len(choices) - len(missing),
+        task_mean(row.used, tasks, value),
+        task_mean(row.used, tasks, regret),
+        task_mean(row.used, tasks, gain),
+        correlation(row.used, tasks, entry),
+        dict(sorted(Counter(missing).items())),
+    )
+
+
+def _minus(left: float | None, right: float | None) -> float | None:
+    return None if left is None or right is None else left - right
+
+
+def correlation(runs: Iterable[Run], tasks: Sequence[str], entry: RuleEntry) -> Correlation:
+    """Weighted Spearman correlation of a rule's scores with the headline metric, the mean over tasks.
+
+    All evaluations of a task's runs are pooled. Where lower scores are better their sign is turned.
+    """
+    sign = 1 if entry.cls.higher_is_better else -1
+    points: dict[str, list[tuple[float, float]]] = {task: [] for task in tasks}
+    undefined = 0
+    for run in runs:
+        scores = run.scores[entry.name].scores if entry.name in run.scores else []
+        for score, evaluation in zip(scores, run.record.evaluations, strict=False):
+            if score is None:
+                undefined += 1
+            else:
+                points[run.record.task].append((sign * score, getattr(evaluation, run.record.metric)))
+    found = [weighted_spearman(*np.array(task).T) for task in points.values() if task]
+    numbers = [value for value in found if not math.isnan(value)]
+    return Correlation(
+        float(np.mean(numbers)) if numbers else None,
+        len(numbers),
+        sum(map(len, points.values())),
+        undefined,
+    )
