@@ -1,7 +1,8 @@
 """Accuracy on held-out source images: the oldest rule, and a strong one where the domains are close.
 
 Musgrave, Belongie & Lim, "Three New Validators and a Large-Scale Benchmark Ranking for Unsupervised Domain
-Adaptation", arXiv:2208.07360, measure it beside the others; the rule is older. It says nothing of the target: a model that unlearns the target keeps its score.
+Adaptation", arXiv:2208.07360, measure it beside the others; the rule is older. It says nothing of the target:
+a model that unlearns the target keeps its score.
 """
 
 import numpy as np
