@@ -260,19 +260,22 @@ def list_(
 
 @app.command()
 def show(
-    kind: Annotated[str, typer.Argument(help="method or suite")],
+    kind: Annotated[str, typer.Argument(help="method, suite, protocol or rule")],
     name: Annotated[str, typer.Argument(help="its name")],
     suite: Annotated[
         str | None, typer.Option("--suite", help="Show a method's configuration on this suite.")
+    ] = None,
+    protocol: Annotated[
+        str | None, typer.Option("--protocol", help="As for runs under this protocol; with --suite.")
     ] = None,
     frozen_backbone: Annotated[
         bool, typer.Option("--frozen-backbone", help="As for runs on frozen features; with --suite.")
     ] = False,
 ) -> None:
-    """Show what a method or suite is, its paper, and its configuration with the origin of each value."""
+    """Show what a method, suite, protocol or rule is, and configuration with the origin of each value."""
     from dabench.listing import print_one
 
-    print_one(standard_console(), kind, name, suite, frozen_backbone)
+    print_one(standard_console(), kind, name, suite, frozen_backbone, protocol)
 
 
 @app.command()

@@ -16,6 +16,7 @@ from dabench.errors import MissingDataError, UserError
 from dabench.hardware import resolve_device
 from dabench.openings import OpenDomains
 from dabench.plan import PlannedRun, check_weights, plan
+from dabench.protocol import find_protocol
 from dabench.records import RecordStore
 from dabench.resolve import parse_assignment
 from dabench.sweep import SweepResult, run_sweep
@@ -66,6 +67,7 @@ def execute(request: RunRequest) -> int:
     domains = OpenDomains(request.data, display.preparing)
     flags = [parse_assignment(text) for text in request.assignments]
     if request.protocol is not None:
+        find_protocol(request.protocol)  # a mistake is told as one of --protocol
         flags.insert(0, ("protocol", request.protocol))
     if request.frozen_backbone:
         flags.append(("frozen_backbone", True))

@@ -12,10 +12,13 @@ from rich.table import Table
 
 from dabench import backbones
 from dabench.config import RunConfig
-from dabench.discovery import discover_methods, discover_suites
+from dabench.discovery import discover_methods, discover_rules, discover_suites
 from dabench.errors import UserError, unknown
 from dabench.method import METHODS, MethodEntry
+from dabench.protocol import PROTOCOLS, Protocol, discover_protocols, find_protocol
+from dabench.recipe import Recipe
 from dabench.resolve import Layer, flatten, paths_of, resolve, settings_of
+from dabench.selection import RULES, RuleEntry
 from dabench.suite import SUITES, Suite
 from dabench.sweepfile import find_suite
 
@@ -25,11 +28,13 @@ NARROWEST_LIST, NARROWEST_TABLE = 72, 100  # columns; below that, lines instead 
 
 
 def print_list(console: Console, kind: str, as_json: bool, match: str) -> None:
-    """Print methods, suites or backbones as a table or as JSON."""
+    """Print methods, suites, backbones, protocols or selection rules as a table or as JSON."""
     kinds: dict[str, Callable[[], list[dict[str, Any]]]] = {
         "methods": _methods,
         "suites": _suites,
         "backbones": lambda: _backbones(match),
+        "protocols": _protocols,
+        "rules": _rules,
     }
     if kind not in kinds:
         raise unknown("list", kind, kinds)
@@ -87,23 +92,76 @@ def _backbones(match: str) -> list[dict[str, Any]]:
     return [{"name": name, "pretrained": timm.models.is_model_pretrained(name)} for name in sorted(names)]
 
 
-def print_one(console: Console, kind: str, name: str, suite: str | None, frozen: bool = False) -> None:
-    """Print one method or suite; frozen shows the configuration of runs on frozen features."""
-    if frozen and (kind != "method" or suite is None):
-        raise UserError("--frozen-backbone shows a method on a suite", "add --suite NAME")
+def _protocols() -> list[dict[str, Any]]:
+    discover_protocols()
+    protocols = [PROTOCOLS.get(name) for name in PROTOCOLS]
+    return [
+        {
+            "name": protocol.name,
+            "title": protocol.title,
+            "methods": ", ".join(sorted(protocol.methods)) if protocol.methods_only else "all",
+        }
+        for protocol in protocols
+    ]
+
+
+def _rules() -> list[dict[str, Any]]:
+    discover_rules()
+    rules = [RULES.get(name) for name in RULES]
+    return [
+        {
+            "name": rule.name,
+            "title": rule.cls.title,
+            "paper": rule.cls.paper,
+            "needs": ", ".join(("target", *rule.cls.needs)),
+            "ranked": not rule.cls.uses_target_labels,
+        }
+        for rule in rules
+    ]
+
+
+def print_one(
+    console: Console,
+    kind: str,
+    name: str,
+    suite: str | None,
+    frozen: bool = False,
+    protocol: str | None = None,
+) -> None:
+    """Print one method, suite, protocol or selection rule.
+
+    Args:
+        console: to print on.
+        kind: method, suite, protocol or rule.
+        name: its name, or a file's where that is possible.
+        suite: shows the whole configuration of a method on it.
+        frozen: shows it as for runs on frozen features.
+        protocol: shows it as for runs under this protocol.
+    """
+    for flag, given in (("--frozen-backbone", frozen), ("--protocol", protocol)):
+        if given and (kind != "method" or suite is None):
+            raise UserError(f"{flag} shows a method on a suite", "add --suite NAME")
     discover_methods()
     discover_suites()
+    discover_rules()
     if kind == "method":
-        _print_method(console, METHODS.get(name), find_suite(suite) if suite else None, frozen)
+        entry, given_suite = METHODS.get(name), find_suite(suite) if suite else None
+        layers = [Layer.of_values("--protocol", {"protocol": protocol})] if protocol else []
+        layers += [Layer.of_values("--frozen-backbone", {"frozen_backbone": True})] if frozen else []
+        _print_method(console, entry, given_suite, layers)
     elif kind == "suite":
         _print_suite(console, find_suite(name))
+    elif kind == "protocol":
+        _print_protocol(console, find_protocol(name))
+    elif kind == "rule":
+        _print_rule(console, RULES.get(name))
     else:
         raise UserError(
-            f"cannot show '{kind}'", "expected: dabench show method NAME, or dabench show suite NAME"
+            f"cannot show '{kind}'", "expected: dabench show method, suite, protocol or rule NAME"
         )
 
 
-def _print_method(console: Console, entry: MethodEntry, suite: Suite | None, frozen: bool) -> None:
+def _print_method(console: Console, entry: MethodEntry, suite: Suite | None, layers: list[Layer]) -> None:
     cls = entry.cls
     console.print(f"[bold]{escape(entry.name)}[/]  {escape(cls.title)}  (version {cls.version})")
     _say(console, entry.summary)
@@ -118,11 +176,9 @@ def _print_method(console: Console, entry: MethodEntry, suite: Suite | None, fro
         rows = [(path, defaults.get(path, 1.0), origin) for path, origin in paths.items()]
         _print_settings(console, "configuration of the method (the engine's: add --suite NAME)", rows, entry)
         for name, recipe in cls.recipes.items():
-            rows = [(path, item.value, item.source) for path, item in recipe.items()]
-            _print_settings(console, f"on suite {name}", rows)
+            _print_recipe(console, f"on suite {name}", recipe)
     else:
-        asked = Layer.of_values("--frozen-backbone", {"frozen_backbone": True})
-        resolved = resolve(suite, suite.tasks()[0], entry, 0, [asked] if frozen else [])
+        resolved = resolve(suite, suite.tasks()[0], entry, 0, layers)
         values = flatten(resolved.config.model_dump(mode="json"))
         origins = paths_of(entry) | resolved.provenance
         usual: dict[str, Any] = {"backbone_args": {}}
@@ -169,6 +225,42 @@ def _print_settings(
     console.print(table)
 
 
+def _print_recipe(console: Console, title: str, recipe: Recipe) -> None:
+    if recipe:
+        _print_settings(console, title, [(path, item.value, item.source) for path, item in recipe.items()])
+
+
+def _print_protocol(console: Console, protocol: Protocol) -> None:
+    console.print(f"[bold]{escape(protocol.name)}[/]  {escape(protocol.title)}")
+    _say(console, protocol.about.strip())
+    if protocol.reports:
+        _say(console, f"its authors report: {protocol.reports.strip()}")
+    _say(console, f"methods: {', '.join(sorted(protocol.methods)) if protocol.methods_only else 'all'}")
+    _print_recipe(console, "for every method and suite", protocol.recipe)
+    for suite, recipe in protocol.suites.items():
+        _print_recipe(console, f"on suite {suite}", recipe)
+    for method, own in protocol.methods.items():
+        _print_recipe(console, f"method {method}", own.recipe)
+        for suite, recipe in own.suites.items():
+            _print_recipe(console, f"method {method} on suite {suite}", recipe)
+
+
+def _print_rule(console: Console, entry: RuleEntry) -> None:
+    cls = entry.cls
+    console.print(f"[bold]{escape(entry.name)}[/]  {escape(cls.title)}  (version {cls.version})")
+    _say(console, f"score: {cls.formula}; the {'highest' if cls.higher_is_better else 'lowest'} is chosen")
+    _say(console, f"paper: {cls.paper or 'none'}")
+    _say(console, f"reads: target{''.join(f', {part}' for part in cls.needs)}")
+    if "source_val" in cls.needs:
+        _say(console, "needs runs with a part of the source held out, such as --set source_holdout=0.1")
+    if not cls.compares_runs:
+        _say(console, "compares the steps of one run; says nothing of one run against another")
+    if cls.uses_target_labels:
+        _say(console, "reads target labels: an upper bound, never ranked")
+    if cls.bibtex:
+        _say(console, cls.bibtex.strip())
+
+
 def _print_suite(console: Console, suite: Suite) -> None:
     manifest = suite.manifest
     console.print(f"[bold]{escape(manifest.name)}[/]  {escape(manifest.title)}")
@@ -191,9 +283,7 @@ def _print_suite(console: Console, suite: Suite) -> None:
         counts = [str(count) if count else "" for count in (domain.images, domain.test_images)]
         table.add_row(escape(name), escape(domain.short), *counts)
     console.print(table)
-    if manifest.recipe:
-        rows = [(path, item.value, item.source) for path, item in manifest.recipe.items()]
-        _print_settings(console, "recipe", rows)
+    _print_recipe(console, "recipe", manifest.recipe)
     for source in manifest.sources:
         _say(console, f"{source.archive}: {source.address}")
         _say(console, f"    seen in {source.seen_in}{f'; {source.note}' if source.note else ''}")
