@@ -121,13 +121,16 @@ from importlib.resources import files
 import dabench
 from dabench.discovery import discover_methods, discover_suites
 from dabench.method import METHODS
+from dabench.protocol import PROTOCOLS, discover_protocols
 from dabench.suite import SUITES
 discover_methods()
 discover_suites()
+discover_protocols()
 print(json.dumps({
     "where": dabench.__file__,
     "methods": [name for name in METHODS],
     "suites": [name for name in SUITES],
+    "protocols": [name for name in PROTOCOLS],
     "templates": [item.name for item in files("dabench").joinpath("leaderboard", "templates").iterdir()],
     "bare": [name for name in ("methods", "leaderboard", "datasets") if importlib.util.find_spec(name)],
 }))
@@ -140,6 +143,8 @@ def test_installed_package_finds_its_plugins(checkout: Path, unpacked: Path, tmp
     assert Path(found["where"]).is_relative_to(unpacked)
     assert {"source_only", "target_only", "dann", "cdan", "cdan+e", "gsda"} <= set(found["methods"])
     assert {path.stem for path in (checkout / "datasets").glob("*.yaml")} == set(found["suites"])
+    protocols = checkout / "dabench" / "protocols"
+    assert {path.stem for path in protocols.glob("*.yaml")} == set(found["protocols"]) >= {"transductive"}
     assert {path.name for path in (checkout / "leaderboard" / "templates").iterdir()} <= set(
         found["templates"]
     )

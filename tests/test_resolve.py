@@ -12,8 +12,9 @@ from dabench.config import RunConfig, setting
 from dabench.discovery import discover_methods
 from dabench.errors import UserError
 from dabench.method import METHODS, Method, MethodConfig, MethodEntry
-from dabench.recipe import Recipe, Sourced
-from dabench.resolve import Layer, flatten, parse_assignment, paths_of, resolve, settings_of
+from dabench.protocol import Protocol
+from dabench.recipe import Recipe, RecipeBook, Sourced
+from dabench.resolve import Layer, Resolved, flatten, parse_assignment, paths_of, resolve, settings_of
 from dabench.suite import Manifest, Suite
 
 SUITE_RECIPE: Recipe = {
@@ -91,6 +92,128 @@ def test_precedence_from_defaults_to_flags() -> None:
     assert resolved(
         file, ("--set", {"backbone": "vit_tiny_patch16_224"}), backbone="resnet18"
     ).config.backbone == ("resnet18")
+
+
+def book(name: str, **values: Any) -> Protocol:
+    """A protocol whose recipe has the values, those of ``methods`` and ``suites`` aside."""
+    content = {key: values.pop(key) for key in ("methods", "suites", "methods_only") if key in values}
+    recipe = {path: {"value": value, "source": f"{name}'s"} for path, value in values.items()}
+    return Protocol.model_validate({"name": name, "recipe": recipe, **content})
+
+
+def under(protocols: list[Protocol], *layers: tuple[str, dict[str, Any]], **options: Any) -> Resolved:
+    named = {protocol.name: protocol for protocol in protocols}
+    of = [Layer.of_values(where, values) for where, values in layers]
+    return resolve(suite(), suite().tasks()[0], ENTRY, 3, of, find=named.__getitem__, **options)
+
+
+def test_a_protocol_stands_between_recipes_and_the_users_values() -> None:
+    def says(**values: Any) -> dict[str, Any]:
+        return {path.replace("_", "."): {"value": value, "source": "p's"} for path, value in values.items()}
+
+    protocol = book(
+        "p",
+        **{"optimiser.lr": 0.7, "evaluations": 1, "optimiser.momentum": 0.4, "batch.source": 4},
+        suites={"squares": says(steps=12, batch_source=6)},
+        methods={
+            "toy": {"recipe": says(optimiser_momentum=0.5), "suites": {"squares": says(batch_source=5)}}
+        },
+    )
+    found = under([protocol], ("file s.yaml", {"protocol": "p", "evaluations": 3}))
+    assert found.config.protocol == "p"
+    assert found.config.optimiser.lr == 0.7, "over the method's recipe for the suite"
+    assert found.config.steps == 12, "over the suite's recipe"
+    assert (found.config.optimiser.momentum, found.config.batch.source) == (0.5, 5)
+    assert found.config.evaluations == 3, "below the user's values"
+    assert found.provenance["optimiser.lr"] == "protocol p: p's"
+    assert found.provenance["steps"] == "protocol p for squares: p's"
+    assert found.provenance["optimiser.momentum"] == "protocol p for toy: p's"
+    assert found.provenance["batch.source"] == "protocol p for toy on squares: p's"
+    assert found.changed == ("evaluations",)
+
+
+def test_the_strongest_layer_names_the_protocol() -> None:
+    named = [book(name, steps=steps) for steps, name in enumerate(("transductive", "p", "q", "r"), 50)]
+    asks: Recipe = {"protocol": Sourced(value="p", source="the suite's paper")}
+    file, flag = ({"protocol": name} for name in "qr")
+    find = {protocol.name: protocol for protocol in named}.__getitem__
+    for recipe, layers, wanted in (
+        ({}, [], "transductive"),
+        (asks, [], "p"),
+        (asks, [Layer.of_values("file", file)], "q"),
+        (asks, [Layer.of_values("file", file), Layer.of_values("--set", flag)], "r"),
+    ):
+        found = resolve(suite(recipe), suite().tasks()[0], ENTRY, 0, layers, find=find)
+        assert (found.config.protocol, found.protocol) == (wanted, wanted)
+        assert found.config.steps == find(wanted).recipe["steps"].value
+
+
+def test_unknown_protocols_say_where_they_were_named() -> None:
+    assert "file s.yaml: unknown protocol 'holdouts'" in failure(("file s.yaml", {"protocol": "holdouts"}))
+    assert "did you mean 'holdout'?" in failure(("file s.yaml", {"protocol": "holdouts"}))
+
+
+def test_only_listed_methods() -> None:
+    with pytest.raises(UserError, match="protocol p says nothing of method toy") as caught:
+        under([book("p", methods_only=True, methods={"dann": {}})], ("--set", {"protocol": "p"}))
+    assert "it lists dann" in caught.value.hint
+    under([book("p", methods_only=True, methods={"toy": {}})], ("--set", {"protocol": "p"}))
+
+
+@pytest.mark.parametrize(
+    ("values", "changed"),
+    [
+        ({}, ()),
+        ({"optimiser.lr": 0.7, "steps": 12.0, "image.scale": [0.5, 1]}, ()),
+        ({"optimiser.lr": 0.71}, ("optimiser.lr",)),
+        ({"optimiser": {"lr": "7e-1"}}, ()),
+        ({"steps": 13, "image": {"scale": [0.4, 1]}}, ("image.scale", "steps")),
+        ({"head.bottleneck": 256}, ("head.bottleneck",)),
+        ({"params.strength": 3}, ("params.strength",)),
+        ({"loss_weights.toy": 2}, ("loss_weights.toy",)),
+        ({"batch.target": 9, "source_holdout": 0.2}, ()),
+        ({"weights": "none"}, ("weights",)),
+        ({"weights": "sha256:" + "ab" * 32}, ()),
+        ({"target_test": "holdout", "target_holdout": 0.5}, ("target_test",)),
+        ({"frozen_backbone": True}, ("steps",)),
+        ({"backbone": "resnet18"}, ("backbone",)),
+    ],
+)
+def test_what_departs_from_the_protocol(values: dict[str, Any], changed: tuple[str, ...]) -> None:
+    own = {
+        "optimiser.lr": 0.7, "steps": 12, "image.scale": [0.5, 1.0], "head.bottleneck": None,
+        "params.strength": 2, "loss_weights.toy": 1, "weights": "default", "target_test": "same",
+        "backbone": "resnet50.tv_in1k",
+    }  # fmt: skip
+    protocol = book("p", **own)
+    assert under([protocol], ("--set", {"protocol": "p", **values})).changed == changed
+
+
+def test_recipe_files_stand_between_protocol_and_sweep_file() -> None:
+    protocol = book("p", steps=12, **{"optimiser.lr": 0.7, "batch.test": 3})
+    first = RecipeBook.model_validate(book("one", steps=20, evaluations=4, **{"batch.test": 3}).model_dump(
+        exclude={"methods_only", "reports"}
+    ))  # fmt: skip
+    second = book(
+        "two", evaluations=5, methods={"toy": {"recipe": {"params.strength": {"value": 9, "source": "s's"}}}}
+    )
+    found = under([protocol], ("file", {"protocol": "p", "steps": 30}), books=[first, second])
+    assert (found.config.steps, found.config.evaluations, found.config.optimiser.lr) == (30, 5, 0.7)
+    assert found.config.params["strength"] == 9
+    assert found.provenance["evaluations"] == "recipe two: two's"
+    assert found.provenance["params.strength"] == "recipe two for toy: s's"
+    assert found.changed == ("steps",), "batch.test has the protocol's value again"
+
+
+def test_a_recipe_file_over_the_recipe_for_frozen_features() -> None:
+    found = under([book("transductive")], ("--set", {"frozen_backbone": True}), books=[book("one", steps=21)])
+    assert (found.config.steps, found.config.evaluations) == (21, 5)
+
+
+def test_a_protocol_may_freeze_the_backbone() -> None:
+    protocol = book("p", frozen_backbone=True)
+    found = under([protocol], ("--set", {"protocol": "p"}))
+    assert (found.config.steps, found.config.frozen_backbone) == (500, True)
 
 
 def test_provenance_of_every_value() -> None:

@@ -27,6 +27,8 @@ def test_a_whole_sweep_file(tmp_path: Path) -> None:
     seeds: 2
     backbones: [resnet18]
     weights: none
+    protocol: holdout
+    recipes: [tuned.yaml]
     config: {steps: 100, optimiser: {lr: 1e-3}}
     per_suite: {minidigits: {steps: 50}}
     per_method: {gsda: {params.beta: 0.5}}
@@ -37,6 +39,7 @@ def test_a_whole_sweep_file(tmp_path: Path) -> None:
     assert sweep.tasks == ("D->M", "M:S", "S2D", "D→S")
     assert sweep.seeds == (0, 1)
     assert sweep.weights == "none"
+    assert (sweep.protocol, sweep.recipes) == ("holdout", ("tuned.yaml",))
     assert sweep.per_method == {"gsda": {"params.beta": 0.5}}
 
 
