@@ -96,11 +96,13 @@ class SweepDisplay:
             self._progress.remove_task(self._run)
             self._run = None
         self._progress.update(self._sweep, completed=self._number)
-        seconds = record.timing.total_seconds if record.timing else 0.0
-        if record.status == "done" and record.value is not None:
-            outcome = f"{100 * record.value:.2f} %  ({seconds:.1f} s)"
-        else:
-            outcome = f"FAILED: {record.failure.message.splitlines()[0] if record.failure else ''}"
         left = (time.perf_counter() - self._started) / self._number * (self._total - self._number)
         tail = "" if self._live else f"  about {left / 60:.0f} min left" if left > 60 else ""
-        self._console.print(f"{run.label}: {outcome}{tail}", highlight=False, markup=False)
+        self._console.print(f"{run.label}: {self.outcome(record)}{tail}", highlight=False, markup=False)
+
+    def outcome(self, record: Record) -> str:
+        """What is said of a run that has ended: its accuracy on the target, or why it failed."""
+        seconds = record.timing.total_seconds if record.timing else 0.0
+        if record.status == "done" and record.value is not None:
+            return f"{100 * record.value:.2f} %  ({seconds:.1f} s)"
+        return f"FAILED: {record.failure.message.splitlines()[0] if record.failure else ''}"

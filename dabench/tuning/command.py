@@ -1,0 +1,158 @@
+"""What ``dabench tune`` does: prepare, say what it costs, run the trials, write the winners."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from dabench.hardware import resolve_device
+from dabench.openings import OpenDomains
+from dabench.plan import PlannedRun, check_weights
+from dabench.records import Record, RecordStore
+from dabench.sweep import run_sweep
+from dabench.terminal import standard_console
+from dabench.tuning.display import SearchDisplay
+from dabench.tuning.journal import Journal
+from dabench.tuning.preparation import prepare
+from dabench.tuning.report import (
+    announce,
+    print_ranges,
+    print_trials,
+    print_winner,
+    sayer,
+    summary,
+    trial_line,
+)
+from dabench.tuning.request import TuneRequest
+from dabench.tuning.setting import MethodSearch, Setting
+from dabench.tuning.space import sampled
+from dabench.tuning.trials import Trial, judged
+from dabench.tuning.winner import write_recipe
+
+__all__ = ["TuneRequest", "execute"]
+
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the runs of a search take place."""
+
+    domains: OpenDomains
+    store: RecordStore
+    device: torch.device
+    console: Console
+    display: SearchDisplay
+    told: set[str] = field(default_factory=set)
+
+
+def execute(request: TuneRequest) -> int:
+    """Search; return the exit code: 0, 1 where a method has no winner, 130 after Ctrl-C.
+
+    Raises:
+        UserError: anything wrong in flags or configuration, before any run.
+        MissingDataError: images or weights are not on this machine.
+    """
+    console, device = standard_console(), resolve_device(request.device)
+    display = SearchDisplay(console, 0)
+    domains, store = OpenDomains(request.data, display.preparing), RecordStore(request.results)
+    setting = prepare(request, domains, store, device)
+    announce(console, setting)
+    if request.dry_run:
+        print_ranges(console, setting)
+        return 0
+    setting.require_images()
+    check_weights([run for search in setting.searches for run in search.runs])
+    store.require_writable()
+    display.expect(setting.budget.runs * len(setting.searches))
+    with display:
+        finished = _all_trials(setting, _Place(domains, store, device, console, display))
+    searches = [search for search in setting.searches if search.trials]
+    for search in searches:
+        print_trials(console, setting, search)
+    if any(trial.state == "failed" for search in searches for trial in search.trials):
+        sayer(console)(
+            f"a failed run is not repeated: delete its record below {request.results} to try again"
+        )
+    if not finished:
+        return INTERRUPTED
+    files = [write_recipe(request.out, setting, search) for search in searches]
+    for search, file in zip(searches, files, strict=True):
+        print_winner(console, setting, search, file)
+    return 1 if None in files else 0
+
+
+def _all_trials(setting: Setting, place: _Place) -> bool:
+    """Run every trial of every method, trial by trial; False where Ctrl-C came in between."""
+    journals = {search.entry.name: setting.journal(place.store, search) for search in setting.searches}
+    try:
+        for number in range(setting.budget.trials):
+            trials = {
+                search.entry.name: _proposed(setting, search, journals[search.entry.name], number)
+                for search in setting.searches
+            }
+            tried = {name: trial.values for name, trial in trials.items() if trial.trial}
+            planned = setting.plan(tried)
+            for search in setting.searches:
+                name = search.entry.name
+                trial = _tried(setting, search, trials[name], planned[name], place)
+                if trial is None:
+                    return False
+                search.trials.append(trial)
+                journals[name].add(trial)
+    except KeyboardInterrupt:
+        return False
+    return True
+
+
+def _proposed(setting: Setting, search: MethodSearch, journal: Journal, number: int) -> Trial:
+    """A trial that is not judged: as the journal has it, or as the sampler says."""
+    if number == 0:
+        return search.first()
+    kept = journal.get(number)
+    numbers = kept.numbers if kept is not None else None
+    if numbers is None:
+        numbers = setting.sampler.propose(search.entry.name, search.ranges, number, search.trials)
+    return Trial(trial=number, values=sampled(numbers, search.ranges), numbers=numbers)
+
+
+def _tried(
+    setting: Setting, search: MethodSearch, trial: Trial, runs: Sequence[PlannedRun], place: _Place
+) -> Trial | None:
+    """Run what is not done of a trial and judge it; None where Ctrl-C came in between.
+
+    After a failed run, of now or of an earlier day, the rest of the trial is left out: it cannot win.
+    """
+    say = sayer(place.console)
+    for note in dict.fromkeys(run.note for run in runs if run.note and run.state in ("done", "to do")):
+        if note not in place.told:
+            place.told.add(note)
+            say(f"note: {note}")
+    todo = [run for run in runs if run.state == "to do"]
+    if any(run.state == "failed" for run in runs):
+        todo = []
+    place.display.skip(len(runs) - len(todo))
+    if todo:
+        say(trial_line(search, trial))
+        result = run_sweep(todo, place.domains, place.store, place.device, place.display, fail_fast=True)
+        if result.interrupted:
+            return None
+        place.display.skip(len(todo) - len(result.done) - len(result.failed))
+    trial = judged(trial, _records(runs, place.store), setting.rule)
+    if todo:
+        say(f"  {summary(setting, trial)}")
+    return trial
+
+
+def _records(runs: Sequence[PlannedRun], store: RecordStore) -> list[tuple[Path, Record]]:
+    """The records that a trial's runs have; a failed trial lacks some."""
+    found = []
+    for run in runs:
+        assert run.path is not None  # the images are here
+        if run.path.exists():
+            record = store.read(run.path)
+            assert isinstance(record, Record)  # written or planned by this process
+            found.append((run.path, record))
+    return found
