@@ -153,6 +153,26 @@ def test_from_a_plan_to_records_and_only_what_is_missing(dab: Callable[..., Said
     assert Path("site/index.html").is_file()
 
 
+def test_protocols_through_the_command_line(dab: Callable[..., Said], tiny_suite: Path) -> None:
+    command = f"run -m dann -s {tiny_suite} -t A2B --seeds 1 --dry-run"
+    said = dab(f"{command} --protocol holdout")
+    assert said.code == 0
+    assert "tiny: dann_mnist, holdout, 4 steps" in said.out
+    assert "changed" not in said.out
+    said = dab(f"{command} --protocol holdout --set target_holdout=0.4")
+    assert "tiny: dann_mnist, holdout, changed, 4 steps" in said.out
+    assert "protocol holdout is changed for dann on tiny: target_holdout" in said.out
+    said = dab(f"{command} --protocol houldout")
+    assert (said.code, said.out) == (2, "")
+    assert "unknown protocol 'houldout'" in said.err
+    assert "did you mean 'holdout'?" in said.err
+    Path("tuned.yaml").write_text(
+        "name: tuned\nrecipe: {steps: {value: 6, source: a search}}", encoding="utf-8"
+    )
+    assert "transductive, 6 steps" in dab(f"{command} --recipe tuned.yaml").out
+    assert "recipe file other.yaml does not exist" in dab(f"{command} --recipe other.yaml").err
+
+
 def test_failures_are_told_with_the_command_to_repeat(
     dab: Callable[..., Said], tiny_suite: Path, broken: None
 ) -> None:
@@ -264,7 +284,7 @@ def test_seeds_of_flags(tiny_suite: Path, tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_list_and_show_through_the_command_line(dab: Callable[..., Said]) -> None:
-    for kind in ("methods", "suites", "backbones"):
+    for kind in ("methods", "suites", "backbones", "protocols", "rules"):
         said = dab(f"list {kind} --json --match resnet1*")
         rows = json.loads(said.out)
         assert said.code == 0
@@ -273,3 +293,5 @@ def test_list_and_show_through_the_command_line(dab: Callable[..., Said]) -> Non
     assert {row["name"] for row in json.loads(dab("list methods --json").out)} == set(METHODS)
     assert "method gsda on office31: GSDA paper" in dab("show method gsda --suite office31").out
     assert "A->D, A->W" in dab("show suite office31").out
+    assert "protocol tllib for dann: TLLib" in dab("show method dann --suite office31 --protocol tllib").out
+    assert "never ranked" in dab("show rule oracle").out

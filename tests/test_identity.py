@@ -173,6 +173,18 @@ def test_failed_and_foreign_records_are_run_again(make_plan: MakePlan, tmp_path:
         assert make_plan(tasks=["A2B"], force=True)[0].note == ""
 
 
+PROTOCOL = """
+name: mine
+recipe: {steps: {value: 6, source: a test}, threads: {value: 1, source: a test}}
+methods: {gsda: {recipe: {params.beta: {value: 2.5, source: a test}}}}
+"""
+RECIPE = """
+name: tuned
+recipe: {evaluations: {value: 1, source: a search}, weights: {value: none, source: a search}}
+methods:
+  gsda:
+    suites: {tiny: {params.alpha: {value: 0.125, source: a search}, steps: {value: 7, source: a search}}}
+"""
 COMMANDS: list[tuple[list[str], dict[str, Any]]] = [
     ([], {}),
     (["steps=8", "optimiser.lr=1e-5", "head.bottleneck=null", "image.flip=false"], {}),
@@ -183,6 +195,14 @@ COMMANDS: list[tuple[list[str], dict[str, Any]]] = [
         ["precision=auto"],
         {"file": Path("my sweep.yaml"), "config": {"steps": 8}, "per_method": {"dann": {"evaluations": 1}}},
     ),
+    (["protocol=holdout"], {}),
+    (["protocol=tllib", "steps=40"], {"methods": ["cdan"]}),
+    ([], {"protocol": "holdout", "file": Path("s.yaml"), "per_suite": {"tiny": {"source_holdout": 0.25}}}),
+    (
+        ["frozen_backbone=true"],
+        {"protocol": "gsda-paper", "weights": "default", "backbones": ["test_resnet"]},
+    ),
+    (["gsda.params.alpha=1"], {"protocol": "mine.yaml", "recipes": ["tuned.yaml"], "methods": ["gsda"]}),
 ]
 
 
@@ -195,8 +215,11 @@ def test_the_records_command_plans_the_same_run(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.chdir(tiny_suite.parent)
-    run = make_plan(assignments, suites=["tiny.yaml"], tasks=["B2A"], seeds=[3], **fields)[0]
+    monkeypatch.chdir(tmp_path)
+    Path("mine.yaml").write_text(PROTOCOL, encoding="utf-8")
+    Path("tuned.yaml").write_text(RECIPE, encoding="utf-8")
+    run = make_plan(assignments, suites=[str(tiny_suite)], tasks=["B2A"], seeds=[3], **fields)[0]
+    Path("tuned.yaml").unlink()  # a record travels without recipe files
     program, *words = shlex.split(run.command)
     assert program == "dabench"
     planned: list[PlannedRun] = []
@@ -205,7 +228,8 @@ def test_the_records_command_plans_the_same_run(
     with pytest.raises(SystemExit) as caught:
         main([*words, "--dry-run", "--results", str(tmp_path)])
     assert caught.value.code == 0
-    assert [(again.run_id, again.config) for again in planned] == [(run.run_id, run.config)]
+    (again,) = planned
+    assert (again.run_id, again.config, again.protocol) == (run.run_id, run.config, run.protocol)
 
 
 def test_the_records_command_names_a_weights_file_and_another_device(

@@ -12,7 +12,9 @@ from dabench.discovery import discover_methods, discover_suites
 from dabench.errors import UserError
 from dabench.listing import print_list, print_one
 from dabench.method import METHODS
+from dabench.protocol import PROTOCOLS
 from dabench.resolve import paths_of
+from dabench.selection import RULES
 from dabench.suite import SUITES
 
 
@@ -23,9 +25,9 @@ def listed(kind: str, as_json: bool = True, match: str = "*", width: int = 200) 
     return console.file.getvalue()
 
 
-def shown(kind: str, name: str, suite: str | None = None, width: int = 200) -> str:
+def shown(kind: str, name: str, suite: str | None = None, width: int = 200, **options: Any) -> str:
     console = Console(file=StringIO(), width=width)
-    print_one(console, kind, name, suite)
+    print_one(console, kind, name, suite, **options)
     assert isinstance(console.file, StringIO)
     return console.file.getvalue()
 
@@ -98,6 +100,53 @@ def test_origins_of_a_methods_values_on_a_suite() -> None:
     assert table["image.mean"] == ("null", "default: timm's data configuration of the backbone")
     assert table["backbone_args"][0] == "{}"
     assert table["loss_weights.group"] == ("1.0", "1 where none is given")
+
+
+def test_protocols_and_rules_are_listed() -> None:
+    protocols = {row["name"]: row for row in json.loads(listed("protocols"))}
+    assert list(protocols) == list(PROTOCOLS)
+    assert protocols["transductive"]["methods"] == "all"
+    assert protocols["tllib"]["methods"] == "cdan, dann, source_only, target_only"
+    rules = {row["name"]: row for row in json.loads(listed("rules"))}
+    assert list(rules) == list(RULES)
+    assert {name for name, row in rules.items() if not row["ranked"]} == {"oracle"}
+    assert "source_val" in rules["dev"]["needs"]
+
+
+@pytest.mark.parametrize("width", [200, 80])
+def test_a_protocol_with_every_value_and_its_source(width: int) -> None:
+    text = " ".join(shown("protocol", "tllib", width=width).split())
+    for part in (
+        "VisDA-2017's best epoch",
+        "its authors report: The best epoch",
+        "method cdan on suite visda2017",
+    ):
+        assert part in text
+    for path in ("schedule.alpha", "params.randomised", "image.train_crop", "head.discriminator_batch_norm"):
+        assert path in text
+    assert "methods: all" in shown("protocol", "holdout", width=width)
+
+
+def test_a_method_under_a_protocol() -> None:
+    text = shown("method", "dann", "visda2017", protocol="tllib", width=400)
+    (line,) = (line for line in text.splitlines() if "reversal.gamma" in line)
+    assert "30.0" in line
+    assert "protocol tllib for dann on visda2017: TLLib" in line
+    with pytest.raises(UserError, match="--protocol shows a method on a suite"):
+        shown("method", "dann", protocol="tllib")
+    with pytest.raises(UserError, match="--protocol: unknown protocol 'tlib'"):
+        shown("method", "dann", "visda2017", protocol="tlib")
+
+
+def test_a_rule_says_what_it_needs() -> None:
+    text = shown("rule", "dev")
+    assert "source_holdout" in text
+    assert "ICML 2019" in text
+    assert "never ranked" in shown("rule", "oracle")
+    assert "never ranked" not in text
+    assert "compares the steps of one run" in shown("rule", "last")
+    with pytest.raises(UserError, match="unknown selection rule 'orakle'"):
+        shown("rule", "orakle")
 
 
 def test_narrow_terminals_get_lines_instead_of_slivers() -> None:

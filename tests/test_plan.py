@@ -129,6 +129,7 @@ def test_sections_of_a_sweep_file(make_plan: MakePlan) -> None:
         (["protocol=holdoutt"], {}, ("unknown protocol 'holdoutt'", "did you mean 'holdout'?")),
         (["protocol=[a]"], {}, ("unknown protocol",)),
         (["head.discriminator_batch_norm=true"], {"methods": ["dann", "gsda"]}, ("gsda", "METHOD.key")),
+        (["selection=dev"], {}, ("selection=dev needs source images", "source_holdout=0.1")),
         (["selection=lst"], {}, ("unknown selection rule 'lst'", "did you mean 'last'?")),
         (["loss_weights.entropy=0"], {}, ("unknown key 'loss_weights.entropy' for method dann",)),
         (["params.beta=1"], {}, ("unknown key 'params.beta' for method dann", "show method dann")),
@@ -160,6 +161,56 @@ def test_mistakes_are_told_before_any_run(
     text = failure(make_plan, assignments, **fields)
     for part in expected:
         assert part in text
+
+
+@pytest.mark.parametrize(
+    ("assignments", "fields", "expected"),
+    [
+        ([], {}, "transductive"),
+        (["steps=8"], {}, "transductive"),
+        (["frozen_backbone=true"], {"weights": "default", "backbones": ["test_resnet"]},
+         "transductive, frozen backbone"),
+        (["target_test=holdout", "target_holdout=0.5"], {}, "transductive, changed"),
+        ([], {"protocol": "holdout"}, "holdout"),
+        (["protocol=transductive"], {"protocol": "holdout"}, "transductive"),
+        (["target_holdout=0.2"], {"protocol": "holdout"}, "holdout"),
+        (["target_holdout=0.5"], {"protocol": "holdout"}, "holdout, changed"),
+        (["target_holdout=0.5", "source_holdout=0.1"], {"protocol": "holdout"},
+         "holdout, changed, 10% of the source held out"),
+    ],
+)  # fmt: skip
+def test_what_a_record_calls_the_protocol(
+    make_plan: MakePlan, assignments: list[str], fields: dict[str, Any], expected: str
+) -> None:
+    (run,) = make_plan(assignments, tasks=["A2B"], **fields)
+    assert run.protocol == expected
+    assert bool(run.changed) == ("changed" in expected)
+
+
+def test_a_protocol_for_one_suite_or_method(make_plan: MakePlan, tiny_suite: Path) -> None:
+    fields: dict[str, Any] = {
+        "suites": [str(tiny_suite), "minidigits"],
+        "tasks": ["A->B", "D->M"],
+        "protocol": "holdout",
+    }
+    runs = make_plan(["minidigits.protocol=transductive"], **fields)
+    assert [run.config.protocol for run in runs] == ["holdout", "transductive"]
+    runs = make_plan(per_suite={"tiny": {"protocol": "transductive"}}, **fields)
+    assert [run.config.protocol for run in runs] == ["transductive", "holdout"]
+
+
+def test_recipe_files_reach_their_methods_and_suites(make_plan: MakePlan, tmp_path: Path) -> None:
+    text = "name: tuned\nmethods: {dann: {suites: {SUITE: {optimiser.lr: {value: 0.5, source: a search}}}}}"
+    for suite in ("tiny", "office31"):
+        (tmp_path / f"{suite}.yaml").write_text(text.replace("SUITE", suite), encoding="utf-8")
+    recipes = [str(tmp_path / "tiny.yaml")]
+    dann, other = make_plan(methods=["dann", "source_only"], tasks=["A2B"], recipes=recipes)
+    assert (dann.config.optimiser.lr, other.config.optimiser.lr) == (0.5, 0.01)
+    assert dann.provenance["optimiser.lr"] == "recipe tuned for dann on tiny: a search"
+    assert make_plan(config={"optimiser.lr": 0.25}, recipes=recipes)[0].config.optimiser.lr == 0.25
+    said = failure(make_plan, recipes=[str(tmp_path / "office31.yaml")])
+    assert "recipe tuned says nothing of these methods on these suites" in said
+    assert "does not exist" in failure(make_plan, recipes=[str(tmp_path / "no.yaml")])
 
 
 def test_what_the_machine_decides_is_settled_and_said(make_plan: MakePlan) -> None:
