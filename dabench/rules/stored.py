@@ -46,11 +46,12 @@ def entropies(logits: Array) -> NDArray[np.float64]:
 
 
 def canonical_order(*arrays: Array) -> NDArray[np.intp]:
-    """Return an order of rows that depends on their contents alone: (m,) indices.
+    """Return an order of rows that depends on their contents alone, equal rows side by side: (m,) indices.
 
     Args:
         arrays: (m, ...) each; rows are compared by the bytes of all of them, joined.
     """
     rows = np.ascontiguousarray(np.concatenate([np.asarray(a, np.float64) for a in arrays], axis=1))
+    rows += 0.0  # -0.0 becomes 0.0, its equal
     as_bytes: NDArray[Any] = rows.view(np.dtype((np.void, rows.shape[1] * rows.itemsize)))
     return np.argsort(as_bytes.ravel(), kind="stable")

@@ -62,6 +62,7 @@ def test_a_rule_introduces_itself(name):
     assert set(cls.needs) <= {"source", "source_val"}
     assert cls.uses_target_labels == (name == "oracle")
     assert cls.compares_runs == (name != "last")
+    assert cls.reads_outputs == (name in UNSUPERVISED)
     if name in UNSUPERVISED:  # the other two are nobody's invention
         assert re.search(r"(19|20)\d\d", cls.paper)
         for item in filter(None, re.split(r"(?m)^(?=@)", cls.bibtex)):

@@ -125,6 +125,12 @@ def test_weights_of_any_features_are_finite(features):
     assert np.isfinite(risk(normalised(weights), np.arange(7.0)))
 
 
+def test_weights_in_any_order_are_the_same_bits():
+    order = np.random.default_rng(7).permutation(60)
+    shuffled = domain_weights(NEAR[order], FAR[order], NEAR)
+    assert shuffled.tobytes() == domain_weights(NEAR, FAR, NEAR).tobytes()
+
+
 def test_the_risk_by_hand():
     """w = (1, 3), l = (1, 0): mean(w l) = 1/2, cov = -1, var = 2, eta = 1/2, mean(w) - 1 = 1."""
     assert risk(np.array([1.0, 3.0]), np.array([1.0, 0.0])) == pytest.approx(1.0)
