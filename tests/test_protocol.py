@@ -250,3 +250,12 @@ def test_files_and_names_that_are_not_there(tmp_path: Path) -> None:
     (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\xfa")
     with pytest.raises(UserError, match="cannot be read as a recipe file"):
         read_recipes(tmp_path / "bytes.yaml")
+
+
+def test_the_example_in_the_documentation(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[1] / "docs" / "protocols.md").read_text(encoding="utf-8")
+    example = text.partition("```yaml\n")[2].partition("```")[0]
+    found = under(str(write(tmp_path, example)), "dann", "office31")
+    assert found.config.protocol == "mine"
+    assert (found.config.target_holdout, found.config.steps) == (0.5, 5000)
+    assert (found.config.optimiser.lr, found.config.reversal.maximum) == (0.005, 0.5)
