@@ -1,4 +1,4 @@
-"""``dabench leaderboard``: from records to a page that opens from the disk."""
+"""``dabench leaderboard``: from records to a page; ``dabench select``: what each selection rule costs."""
 
 import webbrowser
 from pathlib import Path
@@ -7,86 +7,93 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from rich.table import Table as RichTable
-
     from dabench.leaderboard.site import SiteReport
-    from dabench.leaderboard.table import Row, Table
 
-__all__ = ["add_to", "build", "show"]
+__all__ = ["add_to", "build", "select_runs"]
+
+ResultsOption = Annotated[
+    Path, typer.Option("--results", envvar="DABENCH_RESULTS", help="Folder with the records of runs.")
+]
 
 
-def build(results: Path, out: Path) -> "SiteReport":
+def build(results: Path, out: Path, select: str | None = None) -> "SiteReport":
     """Write the site; see ``dabench.leaderboard.site.write_site``."""
+    from dabench.leaderboard.scoring import showing_progress
     from dabench.leaderboard.site import write_site  # pandas and Jinja2 only when they are needed
 
-    return write_site(results, out)
+    with showing_progress() as advance:
+        return write_site(results, out, select=select, advance=advance)
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add the command to the command line."""
+    """Add the commands to the command line."""
 
     @app.command()
     def leaderboard(
-        results: Annotated[
-            Path, typer.Option(envvar="DABENCH_RESULTS", help="Folder with the records of runs.")
-        ] = Path("results"),
+        results: ResultsOption = Path("results"),
         out: Annotated[Path, typer.Option(help="Folder to write the page into.")] = Path("site"),
+        rule: Annotated[
+            str | None,
+            typer.Option(
+                "--select",
+                help="Selection rule that all numbers are taken by; 'dabench list rules'. "
+                "Default: what each run's protocol reports by.",
+            ),
+        ] = None,
         open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     ) -> None:
         """Write the leaderboard of all runs in a results folder as a static page."""
-        report = build(results, out)
+        from dabench.leaderboard.summary import show
+
+        report = build(results, out, rule)
         show(report)
         if open_page:
             webbrowser.open(report.index.resolve().as_uri())
 
-
-def show(report: "SiteReport") -> None:
-    """Print the averages to the terminal, skipped files to stderr, and where the page is."""
-    from rich.console import Console
-
-    errors = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
-    for problem in report.problems:
-        errors.print(f"skipped {problem.path}: {problem.reason}")
-    console = Console(highlight=False)
-    for table in report.tables:
-        console.print(_rich(table))
-    if not report.done + report.failed:
-        console.print("There are no runs here yet. Make some: dabench demo, or dabench run --help")
-    elif report.failed:
-        console.print(f"{report.failed} of {report.done + report.failed} runs failed; the page says why")
-    console.print(f"Leaderboard: {report.index}", soft_wrap=True, markup=False)
+    @app.command()
+    def select(
+        results: ResultsOption = Path("results"),
+        rule: Annotated[
+            list[str] | None, typer.Option("--rule", help="Repeatable; 'dabench list rules'. Default: all.")
+        ] = None,
+        jobs: Annotated[int, typer.Option("--jobs", min=0, help="Processes; 0: one a processor.")] = 0,
+        style: Annotated[str, typer.Option("--format", help="table, markdown, csv or json.")] = "table",
+        runs: Annotated[
+            bool, typer.Option("--runs", help="With one rule: the step and value chosen in each run.")
+        ] = False,
+    ) -> None:
+        """Apply selection rules to finished runs, without training, and say what each rule costs."""
+        select_runs(results, tuple(dict.fromkeys(rule or ())), jobs, style, runs)
 
 
-def _rich(table: "Table") -> "RichTable":
-    from rich import box
-    from rich.markup import escape
-    from rich.table import Table as RichTable
+def select_runs(results: Path, rules: tuple[str, ...], jobs: int, style: str, runs: bool) -> None:
+    """Score, keep the scores beside the records, and print the report.
 
-    from dabench.leaderboard.table import REFERENCE
-    from dabench.leaderboard.view import metric_name
+    Raises:
+        UserError: an unknown rule or format, no results folder, or --runs without exactly one rule.
+    """
+    from dabench.errors import UserError, unknown
+    from dabench.leaderboard.scoring import showing_progress
+    from dabench.leaderboard.select_output import FORMATS, as_csv, as_json, as_markdown, print_tables
+    from dabench.leaderboard.selecting import select
+    from dabench.leaderboard.summary import NO_RUNS, say, skipped
+    from dabench.terminal import error_console, standard_console
 
-    title = f"{table.suite} · {table.backbone} · {table.protocol} · {metric_name(table.metric)}, percent"
-    shown = RichTable(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD)
-    shown.add_column("#", justify="right")
-    shown.add_column("method")
-    shown.add_column("tasks", justify="right")
-    shown.add_column("average", justify="right")
-    shown.add_column(f"over {REFERENCE}", justify="right")
-    for row in table.rows:
-        name = row.method + (" (upper bound)" if row.upper_bound else "")
-        label = f"{name}\n  {row.group.label}" if row.group.label else name
-        tasks = f"{row.tasks_done}/{len(table.tasks)}"
-        shown.add_row(str(row.rank or "–"), escape(label), tasks, *_numbers(row))
-    return shown
-
-
-def _numbers(row: "Row") -> tuple[str, str]:
-    from dabench.leaderboard.view import half_width, percent, points
-
-    if row.average is None:
-        average = "–"
-    else:
-        average = f"{percent(row.average.mean)} {half_width(row.average)} n={row.average.n}"
-    if row.gain is None:
-        return average, "–"
-    return average, f"{points(row.gain.interval.mean)} {half_width(row.gain.interval)}"
+    if style not in FORMATS:
+        raise unknown("format", style, FORMATS)
+    if runs and len(rules) != 1:
+        raise UserError("--runs lists the runs of one rule", "such as: dabench select --rule snd --runs")
+    with showing_progress() as advance:
+        found = select(results, rules, jobs, advance)
+    skipped(found.problems)
+    console = standard_console()
+    if style == "json":
+        console.file.write(as_json(found))
+    elif style == "csv":
+        console.file.write(as_csv(found.runs if runs else found.report))
+    elif style == "markdown":
+        console.file.write(as_markdown(found, runs))
+    elif found.runs:
+        print_tables(console, found, runs)
+    if not found.runs:
+        say(console if style == "table" else error_console(), NO_RUNS)

@@ -5,14 +5,15 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from dabench.leaderboard.choices import Selection
 from dabench.leaderboard.runs import Run
 
 __all__ = ["COLUMNS", "newest_per_seed", "tidy", "to_csv"]
 
 COLUMNS = [
     "suite", "task", "source", "target", "method", "configuration", "uses_target_labels",
-    "backbone", "protocol", "seed", "run_id", "status", "metric", "selection", "value",
-    "accuracy", "mean_class_accuracy", "oracle", "oracle_step", "steps",
+    "backbone", "protocol", "seed", "run_id", "status", "metric", "selection",
+    "selected_step", "value", "last", "accuracy", "mean_class_accuracy", "oracle", "oracle_step", "steps",
     "training_seconds", "total_seconds", "started_at", "used", "failure", "record",
 ]  # fmt: skip
 # A spreadsheet takes a text that begins with one of these for a formula and runs it.
@@ -28,8 +29,9 @@ def newest_per_seed(runs: Sequence[Run]) -> list[Run]:
     return [newest[key] for key in sorted(newest)]
 
 
-def _line(run: Run) -> dict[str, object]:
+def _line(run: Run, selection: Selection) -> dict[str, object]:
     record = run.record
+    choice = selection.choose(run) if record.status == "done" else None
     line: dict[str, object] = {
         name: getattr(record, name)
         for name in COLUMNS
@@ -39,6 +41,10 @@ def _line(run: Run) -> dict[str, object]:
     steps = record.config.get("steps")
     return line | {
         "configuration": run.configuration,
+        "selection": selection.rule_of(run),
+        "selected_step": choice.step if choice else None,
+        "value": choice.value if choice else None,
+        "last": record.value,
         "accuracy": metrics.accuracy if metrics else None,
         "mean_class_accuracy": metrics.mean_class_accuracy if metrics else None,
         "steps": steps if isinstance(steps, int) else None,
@@ -50,16 +56,17 @@ def _line(run: Run) -> dict[str, object]:
     }
 
 
-def tidy(runs: Sequence[Run], used: frozenset[str]) -> pd.DataFrame:
+def tidy(runs: Sequence[Run], used: frozenset[str], selection: Selection) -> pd.DataFrame:
     """One line a run with the columns of COLUMNS, sorted; accuracies in [0, 1], times in seconds.
 
     Args:
         runs: all runs, in any order.
         used: the files of those that enter the tables.
+        selection: the rule of each run; ``value`` is taken by it.
     """
-    frame = pd.DataFrame([_line(run) for run in runs], columns=COLUMNS)
+    frame = pd.DataFrame([_line(run, selection) for run in runs], columns=COLUMNS)
     frame["used"] = [run.file in used for run in runs]
-    for name in ("oracle_step", "steps", "seed"):
+    for name in ("oracle_step", "selected_step", "steps", "seed"):
         frame[name] = frame[name].astype("Int64")
     order = ["suite", "backbone", "protocol", "method", "configuration", "task", "seed", "record"]
     return frame.sort_values(order, ignore_index=True)

@@ -5,18 +5,23 @@ All text passes through Jinja2's escaping; a content security policy stands behi
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
 from dabench.leaderboard import view
-from dabench.leaderboard.classes import by_class
+from dabench.leaderboard.choices import LAST
+from dabench.leaderboard.class_counts import class_counts
+from dabench.leaderboard.classes import by_class, mean_class, worst_class, worst_of
+from dabench.leaderboard.groups import BOUND
 from dabench.leaderboard.published import PublishedTable
 from dabench.leaderboard.runs import ROUNDING_ONLY, Run
 from dabench.leaderboard.table import FEWEST_SEEDS, REFERENCE, Row, Table
+from dabench.leaderboard.validators import validator_report
 from dabench.records import Problem
+from dabench.selection import RuleEntry
 
 __all__ = ["GENERATOR", "Content", "render"]
 
@@ -32,12 +37,14 @@ class Content:
     Attributes:
         problems: files that could not be read, their paths relative to the results folder.
         published: figures of papers; a section of their own.
+        rules: selection rules by name; each table shows what each of them costs.
     """
 
     tables: Sequence[Table]
     runs: Sequence[Run]
     problems: Sequence[Problem] = ()
     published: Sequence[PublishedTable] = ()
+    rules: Mapping[str, RuleEntry] = field(default_factory=dict)
 
 
 def _environment() -> jinja2.Environment:
@@ -51,15 +58,22 @@ def _environment() -> jinja2.Environment:
     )
     filters = (
         view.duration, view.half_width, view.metric_name, view.percent, view.points, view.printed,
-        view.short, view.slug,
+        view.share_range, view.short, view.slug, view.step_words,
     )  # fmt: skip
     environment.filters.update({one.__name__: one for one in filters})
     environment.globals.update(
         by_class=by_class,
+        class_counts=class_counts,
+        mean_class=mean_class,
+        worst_class=worst_class,
+        worst_of=worst_of,
+        validator_report=validator_report,
         row_page=view.row_page,
         table_id=table_id,
         gain_mark=_gain_mark,
         reference=REFERENCE,
+        bound=BOUND,
+        last=LAST,
         fewest_seeds=FEWEST_SEEDS,
         generator=GENERATOR,
         rounding_only=ROUNDING_ONLY,
@@ -90,6 +104,7 @@ def render(content: Content) -> Mapping[str, bytes]:
         "tables": content.tables,
         "problems": content.problems,
         "published": content.published,
+        "rules": content.rules,
         "runs_done": done,
         "runs_failed": len(content.runs) - done,
     }

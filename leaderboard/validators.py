@@ -47,8 +47,8 @@ class RuleCell:
     Attributes:
         runs: finished runs of the row.
         applied: those that the rule is available for.
-        average: of the values at the chosen steps: over tasks, then an interval over seeds.
-        regret: oracle minus chosen, likewise; at least 0.
+        average: of the values at the chosen steps: over all tasks, then an interval over seeds.
+        regret: oracle minus chosen, at least 0: over the tasks of the table that were run, then over seeds.
         gain: chosen minus last, likewise.
         correlation: of scores and true accuracies; the evaluations of all seeds of a task are pooled.
         reasons: why runs are missing, and how many.
@@ -119,11 +119,13 @@ def validator_report(table: Table, rules: Mapping[str, RuleEntry]) -> Report:
 
 def _rule(table: Table, rows: Sequence[Row], entry: RuleEntry) -> RuleReport:
     everything = [run for row in rows for run in row.used]
-    pooled = correlation(everything, table.tasks, entry) if entry.cls.compares_runs else None
-    return RuleReport(entry.name, entry, tuple(_cell(row, table.tasks, entry) for row in rows), pooled)
+    present = {run.record.task for run in everything}
+    tried = [task for task in table.tasks if task in present]
+    pooled = correlation(everything, tried, entry) if entry.cls.compares_runs else None
+    return RuleReport(entry.name, entry, tuple(_cell(row, table.tasks, tried, entry) for row in rows), pooled)
 
 
-def _cell(row: Row, tasks: Sequence[str], entry: RuleEntry) -> RuleCell:
+def _cell(row: Row, tasks: Sequence[str], tried: Sequence[str], entry: RuleEntry) -> RuleCell:
     selection = Selection(entry.name)
     choices = {run.file: selection.choose(run) for run in row.used}
 
@@ -141,9 +143,9 @@ def _cell(row: Row, tasks: Sequence[str], entry: RuleEntry) -> RuleCell:
         len(choices),
         len(choices) - len(missing),
         task_mean(row.used, tasks, value),
-        task_mean(row.used, tasks, regret),
-        task_mean(row.used, tasks, gain),
-        correlation(row.used, tasks, entry),
+        task_mean(row.used, tried, regret),
+        task_mean(row.used, tried, gain),
+        correlation(row.used, tried, entry),
         dict(sorted(Counter(missing).items())),
     )
 

@@ -5,7 +5,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dabench.leaderboard.statistics import Difference, Interval
+from dabench.leaderboard.choices import LAST
+from dabench.leaderboard.statistics import Difference, Interval, Share
 from dabench.leaderboard.table import Row, Table
 
 __all__ = [
@@ -18,8 +19,10 @@ __all__ = [
     "points",
     "printed",
     "row_page",
+    "share_range",
     "short",
     "slug",
+    "step_words",
 ]
 
 MINUS = "−"  # the typographic sign has the width of a plus
@@ -44,6 +47,27 @@ def points(value: float) -> str:
 def half_width(interval: Interval) -> str:
     """The half-width of an interval in percentage points, or nothing where there is none."""
     return "" if interval.half_width is None else f"±{percent(interval.half_width)}"
+
+
+def share_range(share: Share) -> str:
+    """The interval of a share in percent, or nothing where there is none.
+
+    >>> share_range(Share(0.5, 0.4312, 0.58, 3))
+    '43.1 to 58.0'
+    """
+    if share.low is None or share.high is None:
+        return ""
+    return f"{100 * share.low:.1f} to {100 * share.high:.1f}".replace("-", MINUS)
+
+
+def step_words(rules: Iterable[str]) -> str:
+    """Where the numbers of a table were taken.
+
+    >>> step_words(["last"]), step_words(["oracle", "snd"])
+    ('at the last step', 'at the step that oracle or snd chose')
+    """
+    names = list(rules)
+    return "at the last step" if names == [LAST] else f"at the step that {' or '.join(names)} chose"
 
 
 def printed(value: float) -> str:

@@ -4,14 +4,19 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from dabench.discovery import discover_rules
 from dabench.leaderboard.runs import Run
 from dabench.leaderboard.table import SuiteInfo
 from dabench.records import Evaluation, Failure, Metrics, Record, RecordStore, Timing
+from dabench.scores import RuleScores
+from dabench.selection import RULES, choose
 
 CONFIG: dict[str, Any] = {
     "backbone": "resnet50.tv_in1k",
@@ -96,6 +101,41 @@ def make_record(
     return Record(status="done", **{**content, **fields})
 
 
+def over_time(record: Record, *values: float) -> Record:
+    """The record with an evaluation of each value: its last is the run's, its best the oracle's."""
+    evaluations = [
+        Evaluation(step=100 * (k + 1), accuracy=value, mean_class_accuracy=value, seconds=k)
+        for k, value in enumerate(values)
+    ]
+    best = int(np.argmax(values))
+    return record.model_copy(
+        update={
+            "evaluations": evaluations,
+            "value": values[-1],
+            "oracle": values[best],
+            "oracle_step": evaluations[best].step,
+        }
+    )
+
+
+def as_scored(run: Run, **rules: list[float | None] | str) -> Run:
+    """The run with scores of rules; a text is the reason why a rule is not available."""
+    discover_rules()
+    found = dict(run.scores)
+    for name, given in rules.items():
+        if isinstance(given, str):
+            found[name] = RuleScores(reason=given)
+            continue
+        numbers = np.array([np.nan if score is None else score for score in given])
+        chosen = choose(numbers, RULES.get(name).cls.higher_is_better)
+        place = {"reason": "the score is not defined at any evaluation"}
+        if chosen is not None:
+            evaluation = run.record.evaluations[chosen]
+            place = {"step": evaluation.step, "value": getattr(evaluation, run.record.metric)}
+        found[name] = RuleScores(scores=given, **place)
+    return replace(run, scores=found)
+
+
 def as_runs(records: list[Record]) -> list[Run]:
     """Runs with the files that the record store would choose, numbered where two would share one."""
     store = RecordStore(Path())
@@ -115,6 +155,22 @@ def record() -> Callable[..., Record]:
 @pytest.fixture(scope="session")
 def runs_of() -> Callable[[list[Record]], list[Run]]:
     return as_runs
+
+
+@pytest.fixture(scope="session")
+def trained() -> Callable[..., Record]:
+    return over_time
+
+
+@pytest.fixture(scope="session")
+def judged() -> Callable[..., Run]:
+    return as_scored
+
+
+@pytest.fixture(autouse=True)
+def _one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records of these tests store nothing for rules: to start processes would cost more than it saves."""
+    monkeypatch.setattr("dabench.scores.WORTH_PROCESSES", 10**6)
 
 
 @pytest.fixture(scope="session")
