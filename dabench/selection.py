@@ -10,8 +10,10 @@ metric of each evaluation, are marked everywhere and never ranked.
 
 import hashlib
 import inspect
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -133,10 +135,26 @@ class RuleEntry:
     cls: type[Rule]
     file: Path | None
 
-    @property
+    @cached_property
     def source_sha256(self) -> str | None:
-        """Digest of the file that defines the rule, to notice a change without a new version."""
-        return hashlib.sha256(self.file.read_bytes()).hexdigest() if self.file else None
+        """Digest of the rule's file and of what it imports from its own package.
+
+        It tells of a change without a new version. None where the rule has no file.
+        """
+        if self.file is None:
+            return None
+        module = sys.modules[self.cls.__module__]
+        siblings = f"{module.__name__.rpartition('.')[0]}."
+        imported = {getattr(value, "__module__", None) or "" for value in vars(module).values()}
+        files = {
+            str(sys.modules[name].__file__)
+            for name in imported
+            if name.startswith(siblings) and siblings != "."
+        }
+        digests = [
+            hashlib.sha256(Path(file).read_bytes()).digest() for file in sorted({*files, str(self.file)})
+        ]
+        return hashlib.sha256(b"".join(digests)).hexdigest()
 
 
 RULES: Registry[RuleEntry] = Registry("selection rule")
