@@ -79,6 +79,8 @@ def check_combination(
 
 
 def _check_selection(config: RunConfig) -> None:
+    if config.selection == RunConfig.model_fields["selection"].default:
+        return  # needs nothing, and rules import slow libraries
     discover_rules()
     if config.selection not in RULES:
         raise unknown("selection rule", config.selection, RULES, where="selection")
