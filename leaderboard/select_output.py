@@ -31,7 +31,7 @@ def as_json(found: Selected) -> str:
 def as_csv(lines: Sequence[Line]) -> str:
     """One line each, with all their columns; what a spreadsheet would run is made harmless."""
     columns = list(dict.fromkeys(name for line in sorted(lines, key=len, reverse=True) for name in line))
-    return to_csv(pd.DataFrame(lines, columns=columns)).decode()
+    return to_csv(pd.DataFrame(lines, columns=columns).convert_dtypes()).decode()
 
 
 def as_markdown(found: Selected, with_runs: bool) -> str:

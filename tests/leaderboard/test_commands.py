@@ -35,12 +35,51 @@ def test_it_writes_the_page_and_prints_the_averages(
     assert str(site / "index.html") in outcome.stdout
     assert (site / "index.html").is_file()
     rows = [line.split() for line in outcome.stdout.splitlines()]
-    assert ["1", "gsda", "2/2", "66.17", "±4.70", "n=3", "+10.67", "±3.79"] in rows
-    assert ["–", "cdan+e", "1/2", "–", "–"] in rows
-    assert ["–", "target_only", "(upper", "bound)", "2/2", "96.33", "±1.43", "n=3", "+40.83", "±0.72"] in rows
+    # Gaps of gsda (9, 11, 12) and of target_only (41, 40.5, 41): 10.67 / 40.83 = 26.1 %.
+    gsda = next(row for row in rows if row[1:2] == ["gsda"])
+    assert gsda[:10] == ["1", "gsda", "2/2", "66.17", "±4.70", "n=3", "+10.67", "±3.79", "26.1", "%"]
+    assert ["–", "cdan+e", "1/2", "–", "–", "–"] in rows
+    bound = ["–", "target_only", "(upper", "bound)", "2/2", "96.33", "±1.43", "n=3", "+40.83", "±0.72", "–"]
+    assert bound in rows
+    assert ["4", "cdan", "(worse", "than", "not", "adapting)"] in [row[:6] for row in rows]
+    assert "at the last step" in outcome.stdout
     assert "1 of 34 runs failed" in outcome.stdout
     assert "skipped broken.json" in outcome.stderr
     assert "broken" not in outcome.stdout
+
+
+def test_a_rule_and_missing_bounds_are_named(
+    app: typer.Typer, record: Callable[..., Record], written: Callable[[list[Record]], Path], tmp_path: Path
+) -> None:
+    results = written([record("dann", task, seed) for task in ("A->B", "B->A") for seed in range(3)])
+    arguments = ["leaderboard", "--results", str(results), "--out", str(tmp_path / "s"), "--select", "oracle"]
+    outcome = CliRunner().invoke(app, arguments, env={"COLUMNS": "160"})
+    assert outcome.exit_code == 0, outcome.output
+    assert "at the step that oracle chose" in outcome.stdout
+    assert "dann (chosen on target labels)" in outcome.stdout
+    assert "target_only was not run: dabench run --method target_only --suite toy" in outcome.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "hint"),
+    [
+        (["leaderboard", "--select", "orakle"], "unknown selection rule 'orakle'", "did you mean 'oracle'?"),
+        (["select", "--rule", "orakle"], "unknown selection rule 'orakle'", "did you mean 'oracle'?"),
+        (["select", "--format", "marckdown"], "unknown format 'marckdown'", "did you mean 'markdown'?"),
+        (["select", "--runs"], "--runs lists the runs of one rule", "--rule snd --runs"),
+        (["select", "--results", "nowhere"], "no results folder at 'nowhere'", "--results"),
+    ],
+)
+def test_mistakes_reach_main_as_user_errors(
+    app: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str], message: str, hint: str,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results").mkdir()
+    outcome = CliRunner().invoke(app, arguments)
+    assert isinstance(outcome.exception, UserError)
+    assert message in str(outcome.exception)
+    assert hint in outcome.exception.hint
 
 
 def test_folders_by_default_and_by_environment(

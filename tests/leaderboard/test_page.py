@@ -61,21 +61,28 @@ def test_the_table_says_what_was_measured(site: Path, open_page: Open) -> None:
     page = open_page(site)
     heads = page.locator("table").first.locator("thead th").all_inner_texts()
     assert [" ".join(text.split()) for text in heads][1:] == [
-        "Method", "Average", "Gain over source_only", "A→B", "B→A",
+        "Method", "Average", "Gain over source_only", "Gap closed", "Mean class", "A→B", "B→A",
     ]  # fmt: skip
-    rank, average, gain, first, second = cells(page, "gsda")
+    rank, average, gain, share, classes, first, second = cells(page, "gsda")
     assert rank == "1"
+    assert share.startswith("26.1 % ")
+    assert share.endswith(" · n=3")
+    assert classes == "66.17 ±4.70 · n=3 worst 66.17 ±4.70"
     assert average == "66.17 ±4.70 · n=3"
     assert gain.startswith("▲ +10.67 above source_only ±3.79 · n=3")
     assert first.startswith("71.67 ±5.17 · n=3 ▲ +20.67")
     assert second.startswith("60.67 ±7.59 · n=3 ○ +0.67 not told apart from source_only")
     assert cells(page, "cdan")[2].startswith("▼ −6.00")
+    assert page.locator("tr", has_text="worse than not adapting").locator("th a").all_inner_texts() == [
+        "cdan"
+    ]
+    assert page.locator(".facts").nth(1).inner_text().endswith("Selection rule: last (last step).")
 
 
 def test_what_is_missing_failed_or_an_upper_bound_is_said(site: Path, open_page: Open) -> None:
     page = open_page(site)
-    rank, average, gain, first, second = cells(page, "cdan+e")
-    assert rank == "– unranked"
+    rank, average, gain, share, _, first, second = cells(page, "cdan+e")
+    assert (rank, share) == ("– unranked", "– missing")
     assert average == "– missing 1/2 tasks"
     assert gain == "– missing"
     assert first.startswith("71.67")
@@ -84,6 +91,66 @@ def test_what_is_missing_failed_or_an_upper_bound_is_said(site: Path, open_page:
     assert page.get_by_text("Upper bound: trained on target labels, never ranked").is_visible()
     assert page.get_by_text("broken.json").is_visible()
     assert "last step" in page.locator("caption").first.inner_text()
+
+
+def test_what_each_rule_costs_is_shown(site: Path, open_page: Open) -> None:
+    page = open_page(site)
+    rules = page.get_by_role("region", name="at the steps that each rule chooses")
+    assert rules.locator("tbody th").all_inner_texts() == [
+        "last\n\nlast step", "oracle\n\noracle (target labels)\n\nchosen on target labels, never ranked",
+    ]  # fmt: skip
+    assert rules.locator("thead th").all_inner_texts()[1:] == [
+        "cdan",
+        "cdan+e",
+        "dann",
+        "gsda",
+        "source_only",
+    ]
+    gsda = " ".join(rules.locator("tbody tr").first.locator("td").nth(3).inner_text().split())
+    assert gsda == "66.17 ±4.70 · n=3 lacks 1.00 ±0.00 adds 0.00 ±0.00"
+    assert page.get_by_text("snd is not available").count() == 1
+
+
+def test_bounds_that_were_not_run_stand_in_the_table(
+    record: Callable[..., Record], written: Callable[[list[Record]], Path], suites: Suites,
+    tmp_path: Path, open_page: Open,
+) -> None:  # fmt: skip
+    results = written([record("dann", task, seed) for task in ("A->B", "B->A") for seed in range(3)])
+    page = open_page(write_site(results, tmp_path / "site", suites).index)
+    absent = page.locator("tr", has=page.locator("small", has_text="not run"))
+    assert [" ".join(text.split()) for text in absent.all_inner_texts()] == [
+        "– unranked source_only not run dabench run --method source_only --suite toy",
+        "– unranked target_only not run dabench run --method target_only --suite toy",
+    ]
+
+
+def test_a_rule_that_is_not_available_leaves_a_hole_that_says_so(
+    small_sweep: list[Record], written: Callable[[list[Record]], Path], suites: Suites, tmp_path: Path,
+    open_page: Open,
+) -> None:  # fmt: skip
+    page = open_page(write_site(written(small_sweep), tmp_path / "site", suites, select="snd").index)
+    rank, average, *_, first, _ = cells(page, "gsda")
+    assert (rank, average) == ("– unranked", "– missing 0/2 tasks")
+    assert first == "– missing 3 without snd"
+    assert cells(page, "target_only")[1].startswith("96.33")
+    assert page.get_by_text("at the last step: snd does not apply to an upper bound").is_visible()
+    assert page.get_by_text("snd is not available for 6 runs: the run stored nothing").first.is_visible()
+
+
+def test_classes_of_source_and_target(
+    record: Callable[..., Record], written: Callable[[list[Record]], Path], suites: Suites,
+    tmp_path: Path, open_page: Open,
+) -> None:  # fmt: skip
+    one = record()
+    counts = {"source": {"cat": 30, "dog": 10}, "target": {"cat": 20, "dog": 20}}
+    dataset = {name: {**one.dataset[name], "images": 40, "class_counts": of} for name, of in counts.items()}
+    results = written([one.model_copy(update={"dataset": dataset})])
+    page = open_page(write_site(results, tmp_path / "site", suites).index)
+    page.locator("summary", has_text="Classes of source and target").click()
+    row = page.get_by_role("region", name="Images, imbalance and label shift").locator("tbody tr")
+    assert [" ".join(text.split()) for text in row.locator("td").all_inner_texts()] == [
+        "40", "3.00 cat : dog", "40", "1.00", "0.250",
+    ]  # fmt: skip
 
 
 def test_a_cell_leads_to_its_runs(site: Path, open_page: Open) -> None:
@@ -195,7 +262,7 @@ def test_text_is_legible_in_both_schemes(site: Path, open_page: Open, scheme: st
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 23, 26)"
     assert dark == (scheme == "dark")
     selectors = ["td small", ".gain.above", ".gain.below", ".gain.unclear", ".failed", ".missing", "caption",
-                 "thead th", "tbody th a", ".lead", ".section-row th"]  # fmt: skip
+                 "thead th", "tbody th a", ".lead", ".section-row th", ".harm", "small.flag"]  # fmt: skip
     for selector in selectors:
         assert contrast(page, selector) >= 4.5, selector
 
