@@ -80,7 +80,7 @@ def execute(request: TuneRequest) -> int:
         return INTERRUPTED
     files = [write_recipe(request.out, setting, search) for search in searches]
     for search, file in zip(searches, files, strict=True):
-        print_winner(console, setting, search, file)
+        print_winner(console, setting, search, file, request.run_command(search.entry.name))
     return 1 if None in files else 0
 
 

@@ -11,6 +11,7 @@ from dabench.discovery import discover_rules
 from dabench.errors import UserError
 from dabench.openings import OpenDomains
 from dabench.plan import PlannedRun, plan
+from dabench.protocol import find_protocol
 from dabench.records import RecordStore
 from dabench.resolve import parse_assignment
 from dabench.selection import RULES, RuleEntry
@@ -78,7 +79,8 @@ def _sweep(request: TuneRequest) -> SweepConfig:
 def _flags(request: TuneRequest) -> list[tuple[str, Any]]:
     flags = [parse_assignment(text) for text in request.assignments]
     if request.protocol is not None:
-        flags.append(("protocol", request.protocol))
+        find_protocol(request.protocol)  # a mistake is told as one of --protocol
+        flags.insert(0, ("protocol", request.protocol))
     if request.frozen_backbone:
         flags.append(("frozen_backbone", True))
     return flags

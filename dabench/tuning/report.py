@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from dabench.plan import PlannedRun
 from dabench.tuning.setting import ON_TARGET_LABELS, MethodSearch, Setting, looked_note
 from dabench.tuning.trials import Trial, ranked, winner
 
@@ -34,9 +35,10 @@ def sayer(console: Console) -> Callable[[str], None]:
 def announce(console: Console, setting: Setting) -> None:
     """Say by what is chosen, with what budget, and what to keep in mind."""
     say = sayer(console)
-    rule, config = setting.rule, setting.searches[0].config
+    rule = setting.rule
     marked = f", {ON_TARGET_LABELS}" if rule.cls.uses_target_labels else ""
-    say(f"{setting.suite.name}: {config.backbone}, {config.protocol_name}")
+    for line in dict.fromkeys(f"{run.config.backbone}, {run.protocol}" for run in _firsts(setting)):
+        say(f"{setting.suite.name}: {line}")
     say(f"by rule {rule.name} ({setting.direction}){marked}; sampler {setting.sampler.about}")
     methods = ", ".join(search.entry.name for search in setting.searches)
     say(f"budget of each method: {setting.budget} = {setting.budget.runs} runs; trial 0 is the recipe")
@@ -44,6 +46,11 @@ def announce(console: Console, setting: Setting) -> None:
     for note in _notes(setting):
         console.print("note:", style="yellow", end=" ")
         say(note)
+
+
+def _firsts(setting: Setting) -> list[PlannedRun]:
+    """One run of trial 0 of each method."""
+    return [search.runs[0] for search in setting.searches]
 
 
 def _notes(setting: Setting) -> list[str]:
@@ -119,7 +126,9 @@ def print_trials(console: Console, setting: Setting, search: MethodSearch) -> No
         say(f"{search.entry.name}, {reason}")
 
 
-def print_winner(console: Console, setting: Setting, search: MethodSearch, file: Path | None) -> None:
+def print_winner(
+    console: Console, setting: Setting, search: MethodSearch, file: Path | None, run_command: str
+) -> None:
     """Which trial wins, and the command that runs its recipe."""
     say = sayer(console)
     best = winner(search.trials, setting.rule.cls.higher_is_better)
@@ -128,7 +137,5 @@ def print_winner(console: Console, setting: Setting, search: MethodSearch, file:
         return
     what = "the untouched recipe wins" if best.trial == 0 else f"trial {best.trial} wins"
     marked = f", {ON_TARGET_LABELS}" if setting.rule.cls.uses_target_labels else ""
-    suite = setting.suite.file if setting.suite.base else setting.suite.name
-    words = ["dabench", "run", "--method", search.entry.name, "--suite", suite, "--recipe", str(file)]
     say(f"{search.entry.name}: {what}{marked}; written: {file}")
-    say(f"  next: {shlex.join(words)}")
+    say(f"  next: {run_command} --recipe {shlex.quote(str(file))}")

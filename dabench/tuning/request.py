@@ -1,6 +1,7 @@
 """What ``dabench tune`` was asked for."""
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,11 +37,19 @@ class TuneRequest:
         words += [word for method in self.methods for word in ("--method", method)]
         words += ["--suite", self.suite, "--rule", self.rule, "--trials", str(self.trials)]
         words += ["--sampler", self.sampler, "--search-seed", str(self.search_seed)]
-        words += [word for task in self.tasks or () for word in ("--task", task)]
         words += [word for seed in self.seeds for word in ("--seed", str(seed))]
-        for flag, value in (("backbone", self.backbone), ("weights", self.weights)):
-            words += [f"--{flag}", value] if value else []
-        words += ["--protocol", self.protocol] if self.protocol else []
-        words += [word for text in self.assignments for word in ("--set", text)]
-        words += ["--frozen-backbone"] if self.frozen_backbone else []
-        return shlex.join(words)
+        return shlex.join([*words, *self._setting(self.assignments)])
+
+    def run_command(self, method: str) -> str:
+        """The command line that runs a method in the setting of the search, with the usual seeds."""
+        others = tuple(f"{other}." for other in self.methods if other != method)
+        own = [text for text in self.assignments if not text.strip().startswith(others)]
+        return shlex.join(["dabench", "run", "--method", method, "--suite", self.suite, *self._setting(own)])
+
+    def _setting(self, assignments: Sequence[str]) -> list[str]:
+        """The flags that tune and run share."""
+        words = [word for task in self.tasks or () for word in ("--task", task)]
+        named = (("backbone", self.backbone), ("weights", self.weights), ("protocol", self.protocol))
+        words += [word for flag, value in named if value for word in (f"--{flag}", value)]
+        words += [word for text in assignments for word in ("--set", text)]
+        return [*words, "--frozen-backbone"] if self.frozen_backbone else words

@@ -40,15 +40,20 @@ def _name(setting: Setting, search: MethodSearch) -> str:
 
 
 def recipe_book(setting: Setting, search: MethodSearch, best: Trial) -> RecipeBook:
-    """Return the winner with how it was found. Trial 0 gives a recipe without values: nothing to change."""
+    """Return the winner with how it was found. Trial 0 gives the values that the recipe has anyway."""
     title = f"{search.entry.name} on {setting.suite.name}, chosen by {setting.rule.name}"
     source = f"dabench tune: best of {setting.budget} by rule {setting.rule.name}"
     if setting.rule.cls.uses_target_labels:
         title, source = f"{title}, {ON_TARGET_LABELS}", f"{source}, {ON_TARGET_LABELS}"
     source += f" ({setting.sampler.about}, search seed {setting.seed}), dabench {dabench.__version__}"
-    recipe: Recipe = {}
-    if best.trial:
-        recipe = {path: Sourced(value=value, source=source) for path, value in best.values.items()}
+    recipe: Recipe = {path: Sourced(value=value, source=source) for path, value in best.values.items()}
+    if best.trial == 0:
+        before = search.runs[0].provenance
+        recipe = {
+            path: Sourced(value=item.value, source=f"unchanged ({before[path]}); {source}")
+            for path, item in recipe.items()
+            if path in before  # not a loss weight that nobody set
+        }
     return RecipeBook(
         name=_name(setting, search),
         title=title,
@@ -64,16 +69,15 @@ def _about(setting: Setting, search: MethodSearch, best: Trial) -> list[str]:
         f"trial {best.trial} with {best.score:.6g}."
     ]
     if best.trial == 0:
-        said.append("That is the untouched recipe: no other trial was better, so this file changes nothing.")
+        said.append("That is the untouched recipe: no other trial is better, and this file changes nothing.")
     else:
         first = search.trials[0]
         said.append(f"The untouched recipe, trial 0: {_said(first)}.")
     lost = [trial for trial in search.trials if trial.score is None]
     if lost:
         said.append(f"Trials without a score: {len(lost)}.")
-    config = search.config
     said.append(f"Tasks {', '.join(setting.tasks)}; seeds {', '.join(map(str, setting.seeds))}.")
-    said.append(f"Backbone {config.backbone}; protocol {config.protocol_name}.")
+    said.append(f"Backbone {search.config.backbone}; protocol {search.runs[0].protocol}.")
     said.append(f"Sampler: {setting.sampler.about}, search seed {setting.seed}.")
     if rule.cls.uses_target_labels:
         said.append("CHOSEN ON TARGET LABELS: an upper bound for every rule, no result of domain adaptation.")

@@ -67,7 +67,8 @@ def test_the_recipe_runs(dab: Dab, tiny_suite: Path, read_recipe: ReadRecipe) ->
     code, out, _ = dab(tune)
     assert code == 0
     (line,) = re.findall(r"next: dabench (run .*)", out)
-    code, out, err = dab(f"{line} --task A2B --seed 0 --device cpu --results table")
+    assert " --task A2B " in line
+    code, out, err = dab(f"{line} --seed 0 --device cpu --results table")
     assert (code, err) == (0, "")
     (record,) = records("table")
     recipe = read_recipe("recipes/tiny-dann-entropy.yaml").methods["dann"].suites["tiny"]
@@ -180,9 +181,18 @@ def test_the_untouched_recipe_may_win(dab: Dab, tiny_suite: Path, read_recipe: R
     assert code == 0
     assert "source_only: the untouched recipe wins" in out
     book = read_recipe("recipes/tiny-source_only-entropy.yaml")
-    assert book.methods["source_only"].suites == {"tiny": {}}
-    assert book.layers("tiny", "source_only") == []
     assert "That is the untouched recipe" in book.about
+    recipe = book.methods["source_only"].suites["tiny"]
+    assert {path: item.value for path, item in recipe.items()} == {
+        "optimiser.lr": 0.01,
+        "optimiser.weight_decay": 0.001,
+    }
+    assert recipe["optimiser.lr"].source.startswith(
+        "unchanged (default: Ganin & Lempitsky, ICML 2015 (DANN), appendix C: mu0); dabench tune: best of 1 "
+    )
+    (line,) = re.findall(r"next: dabench (run .*)", out)
+    assert dab(f"{line} --seed 0 --device cpu --results results-tune")[0] == 0
+    assert len(records()) == 2  # the runs of trial 0, which are done
 
 
 def test_a_dry_run_shows_ranges_and_budget_and_runs_nothing(dab: Dab, tiny_suite: Path, counted: Any) -> None:
@@ -270,8 +280,12 @@ def test_methods_are_searched_side_by_side_with_their_own_values(dab: Dab, tiny_
     flags = "--task A2B --rule entropy --trials 2 --set dann.steps=6 --seed 3 --frozen-backbone --dry-run"
     code, _, err = dab(f"tune -m dann -m source_only -s {tiny_suite} {flags} --device cpu")
     assert (code, "frozen backbone without pretrained weights" in err) == (2, True)
-    flags = "--task A2B --rule entropy --trials 2 --set dann.steps=6 --seed 3 --protocol transductive"
-    assert dab(f"tune -m dann -m source_only -s {tiny_suite} {flags} --device cpu")[0] == 0
+    flags = "--task A2B --rule entropy --trials 2 --set dann.steps=6 --seed 3 --protocol holdout"
+    code, out, _ = dab(f"tune -m dann -m source_only -s {tiny_suite} {flags} --device cpu")
+    assert code == 0
+    rest = f"--suite {tiny_suite} --task A2B --protocol holdout"
+    assert f"next: dabench run --method dann {rest} --set dann.steps=6 --recipe recipes" in out
+    assert f"next: dabench run --method source_only {rest} --recipe recipes" in out
     by_method: dict[str, list[Any]] = {}
     for record in records():
         by_method.setdefault(record.method, []).append(record.config)
