@@ -8,6 +8,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,7 @@ class Backbone:
     std: tuple[float, float, float]
 
 
+@cache  # once for each run of a sweep
 def check_backbone(name: str) -> None:
     """Raise a UserError with a suggestion when timm has no such model or no such tag."""
     architecture, _, tag = name.partition(".")

@@ -146,7 +146,7 @@ def _base(run: PlannedRun, device: torch.device) -> dict[str, Any]:
         "method": run.entry.name,
         "backbone": run.config.backbone,
         "seed": run.config.seed,
-        "protocol": run.config.protocol_name,
+        "protocol": run.protocol,
         "uses_target_labels": cls.uses_target_labels,
         "metric": run.suite.manifest.metric,
         "config": json.loads(run.config.model_dump_json()),
