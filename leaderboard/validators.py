@@ -109,7 +109,8 @@ class Report:
 
 def validator_report(table: Table, rules: Mapping[str, RuleEntry]) -> Report:
     """Apply every rule to the runs behind a table; the rule that the table itself shows does not matter."""
-    rows = tuple(sorted((row for row in table.rows if not row.upper_bound), key=lambda row: row.group.key))
+    adapted = (row for row in table.rows if not row.upper_bound)
+    rows = tuple(sorted(adapted, key=lambda row: (row.method, row.group.key)))
 
     def place(name: str) -> tuple[bool, bool, str]:
         return rules[name].cls.uses_target_labels, name != LAST, name

@@ -97,7 +97,7 @@ def test_what_each_rule_costs_is_shown(site: Path, open_page: Open) -> None:
     page = open_page(site)
     rules = page.get_by_role("region", name="at the steps that each rule chooses")
     assert rules.locator("tbody th").all_inner_texts() == [
-        "last\n\nlast step", "oracle\n\noracle (target labels)\n\nchosen on target labels, never ranked",
+        "last\nlast step", "oracle\noracle (target labels)\nchosen on target labels, never ranked",
     ]  # fmt: skip
     assert rules.locator("thead th").all_inner_texts()[1:] == [
         "cdan",
