@@ -73,7 +73,10 @@ def test_the_recipe_runs(dab: Dab, tiny_suite: Path, read_recipe: ReadRecipe) ->
     (record,) = records("table")
     recipe = read_recipe("recipes/tiny-dann-entropy.yaml").methods["dann"].suites["tiny"]
     assert record.config["optimiser"]["lr"] == recipe["optimiser.lr"].value
-    assert "dabench tune: best of 3 trials" in record.provenance["optimiser.lr"]
+    assert record.provenance["optimiser.lr"] == (
+        "recipe tiny-dann-entropy for dann on tiny: dabench tune: best of 3 trials x 1 task x 1 seed "
+        f"by rule entropy (random, search seed 0), dabench {dabench.__version__}"
+    )
     (trial,) = [one for one in records() if one.config == record.config]
     assert trial.run_id == record.run_id  # a trial is an ordinary run
 
