@@ -1,163 +1,102 @@
-"""No method reaches the target's labels: they are changed in the data source itself, and nothing happens."""
+"""No method, and no selection rule, reaches the target's labels: they are changed in the data itself."""
 
-import copy
-import gc
-import types
 from dataclasses import fields
 
 import numpy as np
 import pytest
 import torch
-import yaml
-from PIL import Image
 
-import dabench.sweep
-from dabench.discovery import discover_methods
+from dabench.checks.findings import compare_memory, judge_events
+from dabench.checks.leaks import HANDED, IN_PROCESS, STAGES, compare_labels, run_stage
+from dabench.checks.outcome import Outcome
+from dabench.checks.processes import start
+from dabench.checks.reach import digest_of, holds
+from dabench.checks.rehearsal import planned_run, rehearse
+from dabench.checks.squares import write_suite
+from dabench.checks.verdict import CheckFailed
+from dabench.checks.worker import RECOGNISABLE, Job, Task
+from dabench.discovery import discover_methods, discover_rules
 from dabench.method import METHODS, FeatureTable, TargetBatch
 from dabench.openings import OpenDomains
 from dabench.records import RecordStore
+from dabench.scores import score_run
+from dabench.selection import RULES, RuleEntry
 from dabench.train import Training
 
 discover_methods()
-CLASSES = ["red", "green", "blue"]
+discover_rules()
 HONEST = [name for name in sorted(METHODS) if not METHODS.get(name).cls.uses_target_labels]
-# Eight steps of six: the second epoch begins at p = 0.75, where the target may be restricted.
-QUICK = ["steps=8", "optimiser.lr=0.05", "image.flip=true"]
+BLIND = [name for name in sorted(RULES) if not RULES.get(name).cls.uses_target_labels]
+SEEING = sorted(set(RULES) - set(BLIND))
+HOLDOUTS = STAGES["holdouts"]
 
 
-def squares(count, background, seed):
-    """Images of a square in the class's colour, classes in turn; labels."""
-    rng = np.random.default_rng(seed)
-    labels = np.arange(count) % 3
-    images = rng.integers(background, background + 40, (count, 16, 16, 3), dtype=np.uint8)
-    for image, label in zip(images, labels, strict=True):
-        top, left = rng.integers(0, 8, 2)
-        image[top : top + 8, left : left + 8, label] = 255
-    return images, labels
-
-
-def write_folders(folder, name, images, labels, order):
-    for label, title in enumerate(CLASSES):
-        place = folder / name / title
-        place.mkdir(parents=True)
-        # The same names in every class, as in Office-31; a file's name follows its new class.
-        for number, row in enumerate(order[labels[order] == label], start=1):
-            Image.fromarray(images[row]).save(place / f"frame_{number:04}.png")
-    return name
-
-
-def write_list(folder, name, images, labels, order):
-    place = folder / f"{name}_pool"
-    place.mkdir()
-    lines = []
-    for row in order:
-        Image.fromarray(images[row]).save(place / f"{row:03}.png")
-        lines.append(f"{place.name}/{row:03}.png {labels[row]}\n")
-    (folder / f"{name}.txt").write_text("".join(lines))
-    return f"{name}.txt"
-
-
-def write_arrays(folder, name, images, labels, order):
-    np.savez(folder / f"{name}.npz", images=images[order], labels=labels[order])
-    return f"{name}.npz"
-
-
-WRITERS = {"folders": write_folders, "lists": write_list, "arrays": write_arrays}
-
-
-def write_suite(folder, write, change):
-    """A suite on disk. With a change, target images have other labels and come in another order."""
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    paths = {}
-    for name, count, background, seed in (("alpha", 36, 0, 1), ("beta", 30, 120, 2)):
-        images, labels = squares(count, background, seed)
-        order = np.arange(count)
-        if change and name == "beta":
-            # Of other sizes too, so that even the score of a network that says one class always changes.
-            labels, order = rng.permutation(np.repeat([0, 1, 2], [6, 20, 4])), rng.permutation(order)
-        paths[name] = write(folder, name, images, labels, order)
-    manifest = {
-        "name": "tiny",
-        "title": "Coloured squares",
-        "loader": "files",
-        "classes": CLASSES,
-        "domains": {name: {"short": name[0].upper(), "paths": {"all": path}} for name, path in paths.items()},
-        "recipe": {
-            path: {"value": value, "source": "our choice: fast"}
-            for path, value in {
-                "backbone": "dann_mnist",
-                "weights": "none",
-                "evaluations": 2,
-                "batch.source": 6,
-                "batch.target": 6,
-                "head.bottleneck": 8,
-                "head.discriminator_hidden": [8],
-                "image.resize": 16,
-                "image.size": 16,
-                "threads": 1,
-            }.items()
-        },
-    }
-    path = folder / "tiny.yaml"
-    path.write_text(yaml.safe_dump(manifest))
-    return path
-
-
-@pytest.fixture
-def run_suite(make_plan, monkeypatch, tmp_path):
-    """Run A->B of a suite as ``dabench run`` does; return record, stored arrays and weights."""
-    built = []
-
-    class Kept(Training):
-        def __init__(self, *args, **kwargs):
-            super().__init__(*args, **kwargs)
-            built.append(self)
-
-    monkeypatch.setattr(dabench.sweep, "Training", Kept)
-
-    def run(manifest, method):
-        (planned,) = make_plan(QUICK, suites=[str(manifest)], methods=[method], tasks=["A2B"])
-        store = RecordStore(tmp_path / f"results of {manifest.parent.name}")
-        domains = OpenDomains(None)
-        record = dabench.sweep.run_one(planned, domains, store, torch.device("cpu"), lambda *_: None)
-        assert record.status == "done", record.failure
-        stored = store.read(store.path(record))
-        with np.load(store.path(record).with_name(stored.predictions_file), allow_pickle=False) as file:
-            return stored, dict(file), built[-1].state(), planned
-
-    return run
-
-
-@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("name", HONEST)
-def test_other_target_labels_change_nothing_but_the_score(tmp_path, run_suite, name, kind):
-    plain, changed = (
-        run_suite(write_suite(tmp_path / folder, WRITERS[kind], folder == "changed"), name)
-        for folder in ("plain", "changed")
-    )
-    for part in ("network", "method"):
-        ours, theirs = plain[2][part], changed[2][part]
-        assert ours.keys() == theirs.keys()
-        assert all(torch.equal(ours[key], theirs[key]) for key in ours)
-    for key in ("steps", "predictions", "probabilities"):
-        assert np.array_equal(plain[1][key], changed[1][key]), key
-    assert not np.array_equal(plain[1]["labels"], changed[1]["labels"])
-    assert plain[0].value != changed[0].value
-    assert [item.losses for item in plain[0].evaluations] == [item.losses for item in changed[0].evaluations]
-    # It is another run all the same: labels are part of what is measured.
-    assert plain[3].run_id != changed[3].run_id
+def test_other_target_labels_change_nothing(tmp_path, name, stage):
+    verdict = IN_PROCESS[stage].verdict(METHODS.get(name), tmp_path / "check")
+    assert verdict.state == "passed", verdict.message
 
 
-@pytest.mark.parametrize("kind", WRITERS)
-def test_the_upper_bound_does_notice(tmp_path, run_suite, kind):
-    """What the test above would say of a method that learns from target labels."""
-    plain, changed = (
-        run_suite(write_suite(tmp_path / folder, WRITERS[kind], folder == "changed"), "target_only")
-        for folder in ("plain", "changed")
-    )
-    ours, theirs = plain[2]["network"], changed[2]["network"]
-    assert any(not torch.equal(ours[key], theirs[key]) for key in ours)
+@pytest.mark.parametrize("stage", STAGES)
+def test_other_target_labels_do_change_the_score_and_the_identity(tmp_path, stage):
+    """Else the test above would show nothing."""
+    entry, runs = METHODS.get("dann"), []
+    for changed in (False, True):
+        folder = tmp_path / str(changed)
+        manifest = write_suite(folder / "data" / "squares", STAGES[stage].kind, changed)
+        run = planned_run(entry, manifest, folder / "results", settings=STAGES[stage].settings)
+        runs.append(rehearse(run, folder / "results"))
+    plain, other = runs
+    assert not np.array_equal(plain.arrays["npz labels"], other.arrays["npz labels"])
+    assert plain.record.value != other.record.value
+    assert plain.run.run_id != other.run.run_id  # labels are part of what is measured
+    assert np.array_equal(plain.arrays["npz predictions"], other.arrays["npz predictions"])
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_upper_bound_does_notice(tmp_path, stage):
+    """What the first test would say of a method that learns from target labels."""
+    entry = METHODS.get("target_only")
+    outcomes = [
+        run_stage(entry, tmp_path / str(changed), changed, STAGES[stage]) for changed in (False, True)
+    ]
+    with pytest.raises(CheckFailed, match="the weights of the network, the losses, the predictions"):
+        compare_labels(*outcomes)
+    assert IN_PROCESS[stage].verdict(entry, tmp_path / "check").state == "skipped"
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory):
+    """What a new process reports, in which every honest method runs A->B and none ever saw B's labels."""
+    job = Job(methods=tuple(HONEST), tasks=(Task(key="fresh"),))
+    report = start(job, tmp_path_factory.mktemp("fresh"))
+    assert not report.error
+    assert not report.failures
+    return report
+
+
+@pytest.mark.parametrize("name", HONEST)
+def test_an_earlier_run_on_the_labelled_target_changes_nothing(tmp_path, fresh, name):
+    entry = METHODS.get(name)
+    before = run_stage(entry, tmp_path, False, RECOGNISABLE, "B2A", "plain")
+    after = run_stage(entry, tmp_path, False, RECOGNISABLE, "A2B", "plain")
+    compare_memory(fresh.outcomes["fresh"][name], after)
+    with pytest.raises(CheckFailed):
+        compare_memory(before, after)
+
+
+@pytest.mark.parametrize("name", HONEST)
+def test_a_method_touches_no_file_and_no_stack_frame(fresh, name):
+    for verdict in judge_events(name, fresh.events[name], fresh.left):
+        assert verdict.state == "passed", verdict.message
+        assert not verdict.message
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_a_method_is_handed_no_target_labels(tmp_path, name):
+    verdict = HANDED.verdict(METHODS.get(name), tmp_path / "check")
+    assert verdict.state == ("passed" if name in HONEST else "skipped"), verdict.message
 
 
 def test_target_batches_have_neither_labels_nor_paths():
@@ -179,45 +118,101 @@ def test_a_table_of_target_features_has_no_labels(tiny_run):
     assert target.labels is None
 
 
-def held_by(start):
-    """Every object that can be reached from an object, without going through classes and modules."""
-    seen, found, waiting = set(), [], [start]
-    while waiting:
-        item = waiting.pop()
-        if id(item) in seen or isinstance(item, type | types.ModuleType | types.FrameType):
-            continue
-        seen.add(id(item))
-        found.append(item)
-        if isinstance(item, types.FunctionType):  # not its module's names
-            waiting += [item.__closure__, item.__defaults__, item.__kwdefaults__]
-        elif isinstance(item, types.BuiltinFunctionType):
-            continue
-        else:
-            waiting += gc.get_referents(item)
-            waiting += [getattr(item, "base", None)] if isinstance(item, np.ndarray) else []
+@pytest.mark.parametrize("stage", ["arrays", "holdouts"])
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_training_holds_target_labels_nowhere(tmp_path, name, stage):
+    manifest = write_suite(tmp_path / "data" / "squares", "arrays", changed=True)
+    run = planned_run(METHODS.get(name), manifest, tmp_path / "results", settings=STAGES[stage].settings)
+    cheats = run.entry.cls.uses_target_labels
+    opened = OpenDomains(None).images(run.suite, run.task, run.config, cheats)
+    training = Training(run.config, run.entry, "none", 3, opened.training, torch.device("cpu"))
+    whole = OpenDomains(None).domain(run.suite, run.task.target, "train").labels
+    known = opened.training.source_labels
+    assert holds(training, len(known), digest_of(known))
+    assert holds(training, len(whole), digest_of(whole)) == (cheats and stage == "arrays")
+    if stage == "holdouts":
+        assert not holds(training, len(opened.test_labels), digest_of(opened.test_labels))
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory):
+    """Record path and record of one run with holdouts, with the target's labels and with other ones."""
+    found = []
+    for changed in (False, True):
+        folder = tmp_path_factory.mktemp(f"scored {changed}")
+        manifest = write_suite(folder / "data" / "squares", "arrays", changed)
+        run = planned_run(METHODS.get("dann"), manifest, folder / "results", settings=HOLDOUTS.settings)
+        rehearsal = rehearse(run, folder / "results")
+        found.append((RecordStore(folder / "results").path(rehearsal.record), rehearsal))
     return found
 
 
-def holds(start, labels):
-    """Whether some array or tensor that can be reached has these labels, in this order."""
-    for item in held_by(start):
-        if isinstance(item, torch.Tensor):
-            item = item.detach().cpu().numpy()
-        if isinstance(item, np.ndarray) and item.shape == labels.shape and np.array_equal(item, labels):
-            return True
-        if isinstance(item, list | tuple) and len(item) == len(labels) and list(item) == labels.tolist():
-            return True
-    return False
+@pytest.mark.parametrize("name", sorted(RULES))
+def test_only_the_oracle_is_given_what_target_labels_say(scored, name):
+    traces = []
+
+    class Seen(RULES.get(name).cls):
+        def scores(self, trace):
+            traces.append(trace)
+            return super().scores(trace)
+
+    path, rehearsal = scored[0]
+    score_run(path, rehearsal.record, [RuleEntry(f"seen {name}", Seen, None)])
+    (trace,) = traces
+    assert (trace.values is None) == (name in BLIND)
+    assert trace.target.labels is None
+    labels = [np.asarray(rehearsal.arrays["npz labels"], np.int64)]
+    manifest = rehearsal.run
+    labels.append(OpenDomains(None).domain(manifest.suite, manifest.task.target, "train").labels)
+    assert not any(holds(trace, len(item), digest_of(item)) for item in labels)
 
 
-@pytest.mark.parametrize("name", sorted(METHODS))
-def test_training_holds_target_labels_nowhere(tmp_path, make_plan, name):
-    manifest = write_suite(tmp_path / "plain", write_arrays, False)
-    (planned,) = make_plan(QUICK, suites=[str(manifest)], methods=[name], tasks=["A2B"])
-    cls = planned.entry.cls
-    images = OpenDomains(None).images(planned.suite, planned.task, planned.config, cls.uses_target_labels)
-    labels = copy.deepcopy(images.test_labels)
-    assert not np.array_equal(labels, images.training.source_labels[: len(labels)]) or cls.uses_target_labels
-    training = Training(planned.config, planned.entry, "none", 3, images.training, torch.device("cpu"))
-    assert holds(training, np.asarray(images.training.source_labels))
-    assert holds(training, labels) == cls.uses_target_labels
+@pytest.mark.parametrize("name", sorted(RULES))
+def test_scores_follow_no_target_label(scored, name):
+    plain, changed = (score_run(path, run.record, [RULES.get(name)])[name] for path, run in scored)
+    assert plain.reason == changed.reason == ""
+    assert plain.scores
+    assert ((plain.scores, plain.step) == (changed.scores, changed.step)) == (name in BLIND)
+
+
+def test_the_oracle_is_the_only_rule_that_sees():
+    assert SEEING == ["oracle"]
+
+
+def test_what_is_stored_for_rules_holds_no_target_label(scored):
+    for _, rehearsal in scored:
+        stored = {k: v for k, v in rehearsal.arrays.items() if k.startswith("validation.")}
+        assert {k for k in stored if "labels" in k} == {
+            "validation.npz source_labels",
+            "validation.npz source_val_labels",
+        }
+        run = rehearsal.run
+        whole = OpenDomains(None).domain(run.suite, run.task.target, "train").labels
+        for labels in (whole, whole[stored["validation.npz target_rows"]], rehearsal.arrays["npz labels"]):
+            assert not holds(stored, len(labels), digest_of(labels))
+
+
+def test_a_label_that_can_be_reached_is_found():
+    labels = np.arange(7) % 3
+    for held in (
+        labels,
+        labels[None][0],
+        torch.from_numpy(labels).int(),
+        labels.tolist(),
+        tuple(labels.tolist()),
+    ):
+        assert holds({"deep": [lambda held=held: held]}, 7, digest_of(labels))
+    assert holds({"by position": dict(enumerate(labels.tolist()))}, 7, digest_of(labels))
+    assert not holds({"other": labels[::-1].copy()}, 7, digest_of(labels))
+    assert not holds([labels + 0.5, "text", None], 7, digest_of(labels))
+
+
+def test_an_outcome_leaves_out_nothing_but_the_labels(tmp_path):
+    folder = tmp_path
+    manifest = write_suite(folder / "data" / "squares", "arrays")
+    rehearsal = rehearse(planned_run(METHODS.get("dann"), manifest, folder / "results"), folder / "results")
+    outcome = Outcome.of(rehearsal)
+    assert set(rehearsal.arrays) - set(outcome.arrays) == {"npz labels"}
+    assert set(outcome.weights) == set(rehearsal.spy.state())
+    assert {"npz predictions", "npz probabilities", "validation.npz target_features"} <= set(outcome.arrays)
+    assert len(outcome.losses) == len(outcome.accuracies) == 4

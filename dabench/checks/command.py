@@ -33,7 +33,7 @@ def execute(method: str, verbose: bool) -> int:
     console = standard_console()
     started = time.perf_counter()
     with console.status(f"checking {method} in processes of its own"):
-        reports = check_in_processes(str(Path(method).absolute()) if is_file(method) else method)
+        reports = check_in_processes([str(Path(method).absolute()) if is_file(method) else method])
     for report in reports.values():
         if not isinstance(report, Crashed) and report.error:
             raise UserError(_relative(report.error), report.hint)

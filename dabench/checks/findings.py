@@ -6,7 +6,7 @@ from dabench.checks.leaks import HANDED, LABELS, MEMORY, compare_labels, upper_b
 from dabench.checks.outcome import Outcome, differences
 from dabench.checks.processes import Crashed
 from dabench.checks.verdict import CheckFailed, Claim, Verdict
-from dabench.checks.watch import Event
+from dabench.checks.watch import Event, Kind
 from dabench.checks.worker import Report
 
 __all__ = ["BEHAVIOUR", "compare_memory", "judge_events", "verdicts"]
@@ -34,19 +34,21 @@ BEHAVIOUR: Mapping[str, Claim] = {
         leak=True,
     ),
 }
-KINDS = {
+KINDS: Mapping[Kind, str] = {
     "write": "files",
     "read": "files",
     "look": "files",
     "program": "processes",
     "connection": "processes",
+    "interior": "interior",
 }
-VERBS = {
+VERBS: Mapping[Kind, str] = {
     "write": "writes",
     "read": "reads",
     "look": "lists",
-    "program": "starts",
+    "program": "starts a program by",
     "connection": "connects by",
+    "interior": "asks for",
 }
 FINISHED = Claim(
     "lets its process end",
@@ -80,22 +82,28 @@ def judge_events(method: str, events: Sequence[Event], left: Sequence[str] = ())
         left: files that appeared without an event.
     """
     wrong: dict[str, list[str]] = {key: [] for key in BEHAVIOUR}
-    notes = []
-    for event in dict.fromkeys(events):
-        line = f"{VERBS.get(event.kind, 'asks for')} {event.what} ({event.where})"
-        if event.kind in ("read", "look") and event.what.startswith("/"):
-            notes.append(line)
-        else:
-            wrong[KINDS.get(event.kind, "interior")].append(line)
+    notes: list[str] = []
+    for (kind, inside, where), whats in _by_place(events).items():
+        line = f"{VERBS[kind]} {_shortened(whats, 1)} ({where})"
+        harmless = kind in ("read", "look") and not inside
+        (notes if harmless else wrong[KINDS[kind]]).append(line)
     wrong["files"] += [f"leaves {path} behind" for path in left]
     found = []
     for key, claim in BEHAVIOUR.items():
         if wrong[key]:
             found.append(claim.says(method, _shortened(wrong[key]), "failed"))
         else:
-            found.append(
-                claim.says(method, f"look at what it {_shortened(notes)}" if notes and key == "files" else "")
-            )
+            note = f"but it {_shortened(notes)}: look at that" if notes and key == "files" else ""
+            found.append(claim.says(method, note))
+    return found
+
+
+def _by_place(events: Sequence[Event]) -> dict[tuple[Kind, bool, str], list[str]]:
+    """What was done at each line of the code, inside and outside the run's folders; the worst first."""
+    found: dict[tuple[Kind, bool, str], list[str]] = {}
+    for event in sorted(dict.fromkeys(events), key=lambda event: list(VERBS).index(event.kind)):
+        place = (event.kind, not event.what.startswith(("/", "~")), event.where)
+        found.setdefault(place, []).append(event.what)
     return found
 
 

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ FRESH = Task(key="fresh")
 # The places of one process: the next one that is given the same place finds what it left behind.
 JOBS: Mapping[str, tuple[tuple[str, Job], ...]] = {
     "plain": (("plain", Job(methods=(), tasks=(FRESH, *EVERY_STAGE))),),
-    "changed": (("changed", Job(methods=(), tasks=EVERY_STAGE, changed=True)),),
+    "changed": (("changed", Job(methods=(), tasks=(FRESH, *EVERY_STAGE), changed=True)),),
     "again": (
         ("process", Job(methods=(), tasks=(Task(key="before", task="B2A"), Task(key="process")))),
         ("disk", Job(methods=(), tasks=(Task(key="disk"),))),
@@ -89,14 +89,18 @@ def start(job: Job, folder: Path) -> Report:
     return Report.model_validate_json(target.read_bytes())
 
 
-def check_in_processes(method: str) -> dict[str, Report | Crashed]:
-    """Do all jobs on a method, a file or a name, two at a time; return their reports by the job's name."""
+def check_in_processes(methods: Sequence[str]) -> dict[str, Report | Crashed]:
+    """Do all jobs on methods, two at a time; return their reports by the job's name.
+
+    Args:
+        methods: names, or files by their absolute paths.
+    """
 
     def chain(name: str, folder: Path) -> dict[str, Report | Crashed]:
         found: dict[str, Report | Crashed] = {}
         for key, job in JOBS[name]:
             try:
-                found[key] = start(job.model_copy(update={"methods": (method,)}), folder / name)
+                found[key] = start(job.model_copy(update={"methods": tuple(methods)}), folder / name)
             except Crashed as error:
                 found[key] = error
         return found

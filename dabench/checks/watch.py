@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["Event", "Watch", "left_behind"]
+__all__ = ["Event", "Kind", "Watch", "left_behind"]
 
 Kind = Literal["write", "read", "look", "program", "connection", "interior"]
 WRITES = frozenset({
@@ -134,16 +134,18 @@ class Watch:
             what = ""
         # A library that is being imported may look at the machine, and keep a cache of its own.
         importing = any(name.startswith("<frozen importlib") for name in above)
-        if what and not (importing and kind in ("write", "program", "connection")):
+        if what and (kind in ("read", "interior") or not importing):
             code = frame.f_code
             where = f"{Path(code.co_filename).name}, line {frame.f_lineno}, in {code.co_name}"
             self.events.setdefault(Event(kind=kind, what=what, where=where))
 
     def _shown(self, path: str, kind: Kind) -> str:
-        """A path as reports name it: relative to the process's folder; empty where it is of no interest."""
+        """A path as reports name it: relative to the process's folder, or to ~; empty where it is a library's."""
         whole = Path(os.path.abspath(path)).resolve()
         if whole.is_relative_to(self._home):
             return str(whole.relative_to(self._home))
+        if whole.is_relative_to(Path.home()):
+            return f"~/{whole.relative_to(Path.home())}"
         if str(whole) == os.devnull or (kind != "write" and _is_library(str(whole))):
             return ""
         return str(whole)
