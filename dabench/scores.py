@@ -28,6 +28,7 @@ from dabench.selection import RULES, Part, RuleEntry, Trace, choose
 
 __all__ = ["RuleScores", "score_all", "score_run"]
 
+DIGITS = 10  # significant digits of a score
 WORTH_PROCESSES = 8  # runs below this are scored before another process has started
 UPPER_BOUND = "the run trained on target labels: rules that look for the best adaptation do not apply"
 
@@ -115,7 +116,7 @@ def _current(result: RuleScores | None, entry: RuleEntry) -> bool:
 
 
 def _scored(path: Path, record: Record, rules: Sequence[RuleEntry]) -> dict[str, RuleScores]:
-    arrays: Mapping[str, NDArray[Any]] | _Unreadable | None = None
+    parts: Mapping[str, Part] | _Unreadable | None = None
     found = {}
     for entry in rules:
         cls = entry.cls
@@ -123,11 +124,11 @@ def _scored(path: Path, record: Record, rules: Sequence[RuleEntry]) -> dict[str,
         try:
             if cls.reads_outputs and record.uses_target_labels:
                 raise _Unreadable(UPPER_BOUND)
-            if cls.reads_outputs and arrays is None:
-                arrays = _arrays_or_why(path, record)
-            if cls.reads_outputs and isinstance(arrays, _Unreadable):
-                raise arrays
-            trace = _trace(record, arrays if isinstance(arrays, Mapping) else {}, entry)
+            if cls.reads_outputs and parts is None:
+                parts = _parts_or_why(path, record)
+            if cls.reads_outputs and isinstance(parts, _Unreadable):
+                raise parts
+            trace = _trace(record, parts if isinstance(parts, Mapping) else {}, entry)
             scores = np.asarray(cls().scores(trace), np.float64)
         except _Unreadable as error:
             found[entry.name] = base.model_copy(update={"reason": str(error)})
@@ -143,19 +144,23 @@ def _choice(scores: NDArray[np.float64], record: Record, entry: RuleEntry) -> di
             f"selection rule {entry.name} gave scores of shape {[*scores.shape]}, "
             f"expected one for each of {len(record.evaluations)} evaluations"
         )
-    values = [float(score) if np.isfinite(score) else None for score in scores]
-    chosen = choose(np.where(np.isfinite(scores), scores, np.nan), entry.cls.higher_is_better)
+    # Scores that are equal on paper differ in their last bits; they must count as equal.
+    values = [float(f"{score:.{DIGITS}g}") if np.isfinite(score) else None for score in scores]
+    numbers = np.array([np.nan if value is None else value for value in values])
+    chosen = choose(numbers, entry.cls.higher_is_better)
     if chosen is None:
         return {"scores": values, "reason": "the score is not defined at any evaluation"}
     evaluation = record.evaluations[chosen]
     return {"scores": values, "step": evaluation.step, "value": float(getattr(evaluation, record.metric))}
 
 
-def _arrays_or_why(path: Path, record: Record) -> Mapping[str, NDArray[Any]] | _Unreadable:
+def _parts_or_why(path: Path, record: Record) -> Mapping[str, Part] | _Unreadable:
     try:
-        return _arrays(path, record)
+        arrays = _arrays(path, record)
     except _Unreadable as error:
         return error
+    names = [name.removesuffix("_logits") for name in arrays if name.endswith("_logits")]
+    return {name: _part(arrays, name) for name in names}
 
 
 def _arrays(path: Path, record: Record) -> dict[str, NDArray[Any]]:
@@ -179,12 +184,17 @@ def _arrays(path: Path, record: Record) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def _trace(record: Record, arrays: Mapping[str, NDArray[Any]], entry: RuleEntry) -> Trace:
+def _part(arrays: Mapping[str, NDArray[Any]], name: str) -> Part:
+    labels = arrays[f"{name}_labels"].astype(np.int64) if name != "target" else None
+    logits, features = (arrays[f"{name}_{kind}"].astype(np.float32) for kind in ("logits", "features"))
+    return Part(logits, features, labels)
+
+
+def _trace(record: Record, parts: Mapping[str, Part], entry: RuleEntry) -> Trace:
     """Exactly what a rule may see of a run."""
     evaluations = record.evaluations
-    parts = {name: _part(arrays, name) for name in entry.cls.needs}
-    for name, part in parts.items():
-        if part is None:
+    for name in entry.cls.needs:
+        if name not in parts:
             raise _Unreadable(
                 "the run held no source images out (source_holdout=0)"
                 if name == "source_val"
@@ -194,21 +204,10 @@ def _trace(record: Record, arrays: Mapping[str, NDArray[Any]], entry: RuleEntry)
     metric = np.array([getattr(item, record.metric) for item in evaluations])
     return Trace(
         steps=np.array([item.step for item in evaluations]),
-        target=_part(arrays, "target") or empty,
-        source=parts.get("source"),
-        source_val=parts.get("source_val"),
+        target=parts.get("target", empty),
+        source=parts["source"] if "source" in entry.cls.needs else None,
+        source_val=parts["source_val"] if "source_val" in entry.cls.needs else None,
         values=metric if entry.cls.uses_target_labels else None,
-    )
-
-
-def _part(arrays: Mapping[str, NDArray[Any]], name: str) -> Part | None:
-    if f"{name}_logits" not in arrays:
-        return None
-    labels = arrays.get(f"{name}_labels") if name != "target" else None
-    return Part(
-        arrays[f"{name}_logits"].astype(np.float32),
-        arrays[f"{name}_features"].astype(np.float32),
-        None if labels is None else labels.astype(np.int64),
     )
 
 
@@ -244,6 +243,8 @@ def _each(
         known = _kept(_place(path), record)
         if all(_current(known.get(entry.name), entry) for entry in rules):
             yield path, {entry.name: known[entry.name] for entry in rules}
+        elif record.validation_file is None or record.uses_target_labels:  # nothing to compute
+            yield path, score_run(path, record, rules)
         else:
             stale.append((path, record))
     if jobs < 2 or len(stale) < WORTH_PROCESSES:

@@ -17,7 +17,7 @@ __all__ = ["ROUNDING_ONLY", "Run", "flatten", "load"]
 
 # Settings that change a result by rounding alone, so that one row may hold runs of two machines.
 # A row that pools over one of them says so.
-ROUNDING_ONLY = frozenset({"threads", "batch.test"})
+ROUNDING_ONLY = frozenset({"threads", "batch.test", "stored_images"})
 # Constant within a row or shown elsewhere, hence no part of the row's configuration.
 NOT_CONFIGURATION = frozenset({"suite", "task", "method", "seed", "backbone", "protocol", "frozen_backbone"})
 ABSENT = "none"
