@@ -214,8 +214,8 @@ class Evaluator:
         return float(getattr(evaluation, self._metric))
 
     def oracle(self) -> Evaluation:
-        """The best evaluation by target labels, the earliest of equals."""
-        return max(self.evaluations, key=lambda item: (self.value(item), -item.step))
+        """The best evaluation by target labels, the latest of equals."""
+        return max(self.evaluations, key=lambda item: (self.value(item), item.step))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Predictions of all evaluations, as ``dabench.records`` describes them."""

@@ -172,10 +172,13 @@ def register_rule(name: str) -> Callable[[type[Rule]], type[Rule]]:
 
 
 def choose(scores: Array, higher_is_better: bool) -> int | None:
-    """Return the index of the best score, the earliest of equals; None where no score is a number.
+    """Return the index of the best score, the latest of equals; None where no score is a number.
+
+    The latest, because where a rule does not tell, the run goes on to its end, as under ``last``: an accuracy
+    on few held-out images is often the same at many evaluations.
 
     >>> choose(np.array([0.2, np.nan, 0.9, 0.9]), True)
-    2
+    3
     """
     signed = np.where(np.isnan(scores), -np.inf, scores if higher_is_better else -np.asarray(scores))
-    return int(np.argmax(signed)) if np.isfinite(signed).any() else None
+    return int(np.flatnonzero(signed == signed.max())[-1]) if np.isfinite(signed).any() else None

@@ -1,7 +1,7 @@
 """How ``dabench select`` prints: tables for a terminal, Markdown, CSV and JSON; these two not in percent."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import pandas as pd
@@ -64,7 +64,8 @@ def _grids(found: Selected, with_runs: bool) -> list[Grid]:
     places = dict.fromkeys((line["suite"], line["backbone"], line["protocol"]) for line in found.report)
     for place in places:
         here = [line for line in found.report if (line["suite"], line["backbone"], line["protocol"]) == place]
-        grids.append(_costs(" · ".join(place), here))
+        title = " · ".join(place)
+        grids += [_costs(title, here)] if len({line["rule"] for line in here}) == 1 else _crossed(title, here)
     if with_runs:
         grids.append(_runs(found.runs))
     return grids
@@ -79,26 +80,53 @@ def _coverage(lines: Sequence[Line]) -> Grid:
 
 
 def _costs(title: str, lines: Sequence[Line]) -> Grid:
+    """One rule: a row a method."""
     heads = ["rule", "method", "runs", "average", "lacks to oracle", "adds to last", "weighted Spearman"]
-    rows = []
-    for line in lines:
-        method = line["method"] + (f" ({line['configuration']})" if line["configuration"] else "")
-        correlation = line["weighted_spearman"]
-        numbers = [DASH] * 4
-        if method != ALL_METHODS:
-            numbers = [f"{line['available']}/{line['runs']}", *_numbers(line)]
-        shown = DASH if correlation is None else f"{correlation:+.2f}"
-        rows.append([_name(line), method, *numbers, shown])
+    rows = [
+        [
+            _name(line),
+            _method(line),
+            f"{line['available']}/{line['runs']}",
+            *(_number(line, name) for name in ("average", "regret", "gain_over_last")),
+            _correlation(line),
+        ]
+        for line in lines
+    ]
     return f"{title}, percent", heads, rows
 
 
-def _numbers(line: Line) -> list[str]:
-    found = []
-    for name, written in (("average", percent), ("regret", percent), ("gain_over_last", points)):
-        half_width = line[f"{name}_half_width"]
-        spread = "" if half_width is None else f" ±{percent(half_width)}"
-        found.append(DASH if line[name] is None else f"{written(line[name])}{spread}")
-    return found
+def _crossed(title: str, lines: Sequence[Line]) -> list[Grid]:
+    """Many rules: what each one costs, a row a rule, a column a method."""
+    methods = list(dict.fromkeys(_method(line) for line in lines))
+    cells = {(_name(line), _method(line)): line for line in lines}
+    rules = list(dict.fromkeys(_name(line) for line in lines))
+    kinds: list[tuple[str, Callable[[Line], str], str]] = [
+        ("average at the chosen steps, percent", lambda line: _number(line, "average"), ALL_METHODS),
+        ("what the choice lacks to the oracle, points", lambda line: _number(line, "regret"), ""),
+        ("weighted Spearman of score and true accuracy, from -1 to +1", _correlation, ""),
+    ]
+    grids = []
+    for words, shown, left_out in kinds:
+        columns = [method for method in methods if method != left_out]
+        rows = [[rule, *(shown(cells[rule, method]) for method in columns)] for rule in rules]
+        grids.append((f"{title}: {words}", ["rule", *columns], rows))
+    return grids
+
+
+def _method(line: Line) -> str:
+    return f"{line['method']} ({line['configuration']})" if line["configuration"] else str(line["method"])
+
+
+def _number(line: Line, name: str) -> str:
+    value, half_width = line.get(name), line.get(f"{name}_half_width")
+    if value is None:
+        return DASH
+    spread = "" if half_width is None else f" ±{percent(half_width)}"
+    return f"{points(value) if name == 'gain_over_last' else percent(value)}{spread}"
+
+
+def _correlation(line: Line) -> str:
+    return DASH if line["weighted_spearman"] is None else f"{line['weighted_spearman']:+.2f}"
 
 
 def _runs(lines: Sequence[Line]) -> Grid:

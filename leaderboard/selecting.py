@@ -15,7 +15,7 @@ from dabench.leaderboard.scoring import known_rules, scored
 from dabench.leaderboard.site import known_suites, read_runs
 from dabench.leaderboard.statistics import Interval
 from dabench.leaderboard.table import aggregate
-from dabench.leaderboard.validators import Correlation, RuleCell, validator_report
+from dabench.leaderboard.validators import Correlation, RuleCell, RuleReport, validator_report
 from dabench.records import Problem
 from dabench.selection import RuleEntry
 
@@ -91,10 +91,22 @@ def _report(table: Table, rules: Mapping[str, RuleEntry]) -> Iterator[Line]:
     report = validator_report(table, rules)
     for rule in report.rules:
         common = {**place, "rule": rule.name, "uses_target_labels": rule.entry.cls.uses_target_labels}
-        if rule.pooled is not None and report.rows:
-            yield {**common, "method": ALL_METHODS, "configuration": "", **_ordering(rule.pooled)}
+        if report.rows:
+            yield {**common, "method": ALL_METHODS, "configuration": "", **_together(rule)}
         for row, cell in zip(report.rows, rule.cells, strict=True):
             yield {**common, "method": row.method, "configuration": row.group.label, **_costs(cell)}
+
+
+def _together(rule: RuleReport) -> Line:
+    runs = sum(cell.runs for cell in rule.cells)
+    return {
+        "runs": runs,
+        "available": rule.applied,
+        **_interval("regret", rule.regret),
+        **_interval("gain_over_last", rule.gain),
+        "seeds": rule.regret.n if rule.regret else 0,
+        **_ordering(rule.pooled or Correlation()),
+    }
 
 
 def _costs(cell: RuleCell) -> Line:

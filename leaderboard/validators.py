@@ -7,7 +7,7 @@ true accuracy. Upper bounds are left out: rules that look for the best adaptatio
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from dabench.leaderboard.choices import LAST, Selection
 from dabench.leaderboard.rank_correlation import weighted_spearman
 from dabench.leaderboard.rows import Row, Table
 from dabench.leaderboard.runs import Run
-from dabench.leaderboard.seeds import task_mean
+from dabench.leaderboard.seeds import averages, by_task, over_seeds, task_mean
 from dabench.leaderboard.statistics import Interval
 from dabench.selection import RuleEntry
 
@@ -71,6 +71,8 @@ class RuleReport:
         name: of the rule.
         entry: the registered rule.
         cells: one for each row of the report.
+        regret: oracle minus chosen, the mean over rows and tasks for each seed, then over seeds.
+        gain: chosen minus last, likewise.
         pooled: correlation over the evaluations of all rows together, by task; None for a rule whose scores
             do not compare runs.
     """
@@ -78,6 +80,8 @@ class RuleReport:
     name: str
     entry: RuleEntry
     cells: tuple[RuleCell, ...]
+    regret: Interval | None
+    gain: Interval | None
     pooled: Correlation | None
 
     @property
@@ -123,29 +127,37 @@ def _rule(table: Table, rows: Sequence[Row], entry: RuleEntry) -> RuleReport:
     present = {run.record.task for run in everything}
     tried = [task for task in table.tasks if task in present]
     pooled = correlation(everything, tried, entry) if entry.cls.compares_runs else None
-    return RuleReport(entry.name, entry, tuple(_cell(row, table.tasks, tried, entry) for row in rows), pooled)
+    cells = tuple(_cell(row, table.tasks, tried, entry) for row in rows)
+    regret, gain = (
+        over_seeds(averages({row.group.key: averages(by_task(row.used, tried, cost)) for row in rows}))
+        for cost in _costs(Selection(entry.name))
+    )
+    return RuleReport(entry.name, entry, cells, regret, gain, pooled)
+
+
+def _costs(selection: Selection) -> tuple[Callable[[Run], float | None], Callable[[Run], float | None]]:
+    """What a rule loses against the oracle in a run, and what it wins over the last step."""
+
+    def regret(run: Run) -> float | None:
+        return _minus(run.record.oracle, selection.choose(run).value)
+
+    def gain(run: Run) -> float | None:
+        return _minus(selection.choose(run).value, run.record.value)
+
+    return regret, gain
 
 
 def _cell(row: Row, tasks: Sequence[str], tried: Sequence[str], entry: RuleEntry) -> RuleCell:
     selection = Selection(entry.name)
-    choices = {run.file: selection.choose(run) for run in row.used}
-
-    def value(run: Run) -> float | None:
-        return choices[run.file].value
-
-    def regret(run: Run) -> float | None:
-        return _minus(run.record.oracle, value(run))
-
-    def gain(run: Run) -> float | None:
-        return _minus(value(run), run.record.value)
-
-    missing = [choice.reason for choice in choices.values() if choice.value is None]
+    choices = [selection.choose(run) for run in row.used]
+    missing = [choice.reason for choice in choices if choice.value is None]
+    regret, gain = (task_mean(row.used, tried, cost) for cost in _costs(selection))
     return RuleCell(
         len(choices),
         len(choices) - len(missing),
-        task_mean(row.used, tasks, value),
-        task_mean(row.used, tried, regret),
-        task_mean(row.used, tried, gain),
+        task_mean(row.used, tasks, lambda run: selection.choose(run).value),
+        regret,
+        gain,
         correlation(row.used, tried, entry),
         dict(sorted(Counter(missing).items())),
     )

@@ -86,7 +86,7 @@ def test_the_metric_is_for_the_oracle_alone(run):
     [
         ({"told": (1.0, 2.0)}, 4),
         ({"told": (1.0, 2.0), "higher_is_better": False}, 2),
-        ({"told": (1.0, 1.0)}, 2),
+        ({"told": (1.0, 1.0)}, 4),
         ({"told": (float("nan"), -5.0)}, 4),
     ],
 )

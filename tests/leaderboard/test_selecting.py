@@ -100,6 +100,17 @@ def test_tables_for_people(app: typer.Typer, results: Path) -> None:
     assert "| entropy | dann | 2/2 | 60.00 ±0.00 | 0.00 ±0.00 | +10.00 ±0.00 | +1.00 |" in markdown
 
 
+def test_many_rules_are_crossed_with_methods(app: typer.Typer, results: Path) -> None:
+    markdown = run(app, "--results", str(results), "--format", "markdown")
+    lines = markdown.splitlines()
+    start = next(number for number, line in enumerate(lines) if "lacks to the oracle" in line)
+    head, _, last = lines[start + 2 : start + 5]
+    assert head == "| rule | all methods | dann | gsda | source_only |"
+    assert last.split(" | ")[0] == "| last"
+    assert last.split(" | ")[2] == "10.00 ±0.00"  # dann: 60 at step 200, 50 at the last
+    assert [line for line in lines if line.startswith("| oracle (target labels) | 0.00")]
+
+
 def test_all_rules_by_default(app: typer.Typer, results: Path) -> None:
     found = json.loads(run(app, "--results", str(results), "--format", "json"))
     available = {line["rule"]: line["available"] for line in found["rules"]}
