@@ -290,8 +290,10 @@ def new(
     """Write a commented, working method file and its test."""
     from dabench.scaffold import write_method
 
-    for path in write_method(kind, name, folder):
+    paths = write_method(kind, name, folder)
+    for path in paths:
         typer.echo(f"wrote {path}")
+    typer.echo(f"check it: dabench check-method {paths[0]}")
     typer.echo(f"try it: dabench run --method {name} --suite minidigits --task D2M --seeds 1")
 
 

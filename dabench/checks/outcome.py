@@ -65,7 +65,10 @@ def differences(one: Outcome, other: Outcome) -> list[str]:
             found.append(f"the weights of the {part}")
     if one.losses != other.losses:
         found.append("the losses")
-    for prefix, words in (("npz ", "the predictions"), ("validation.npz ", "the arrays stored for selection rules")):
+    for prefix, words in (
+        ("npz ", "the predictions"),
+        ("validation.npz ", "the arrays stored for selection rules"),
+    ):
         keys = [key for key in {*one.arrays, *other.arrays} if key.startswith(prefix)]
         if any(one.arrays.get(key) != other.arrays.get(key) for key in keys):
             found.append(words)
