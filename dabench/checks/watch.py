@@ -140,7 +140,7 @@ class Watch:
             self.events.setdefault(Event(kind=kind, what=what, where=where))
 
     def _shown(self, path: str, kind: Kind) -> str:
-        """A path as reports name it: relative to the process's folder, or to ~; empty where it is a library's."""
+        """A path as reports name it: relative to the process's folder, or to ~; a library's is empty."""
         whole = Path(os.path.abspath(path)).resolve()
         if whole.is_relative_to(self._home):
             return str(whole.relative_to(self._home))
