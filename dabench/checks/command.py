@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from dabench.checks.findings import verdicts
-from dabench.checks.loading import is_file
+from dabench.checks.loading import given_file
 from dabench.checks.processes import Crashed, check_in_processes
 from dabench.checks.verdict import Verdict
 from dabench.errors import UserError
@@ -30,10 +30,11 @@ def execute(method: str, verbose: bool) -> int:
     Raises:
         UserError: there is no such file or method, or the file registers none.
     """
+    file = given_file(method)
     console = standard_console()
     started = time.perf_counter()
     with console.status(f"checking {method} in processes of its own"):
-        reports = check_in_processes([str(Path(method).absolute()) if is_file(method) else method])
+        reports = check_in_processes([str(file or method)])
     for report in reports.values():
         if not isinstance(report, Crashed) and report.error:
             raise UserError(_relative(report.error), report.hint)

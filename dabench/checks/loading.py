@@ -11,12 +11,23 @@ from dabench.discovery import discover_methods
 from dabench.errors import UserError
 from dabench.method import METHODS, MethodEntry
 
-__all__ = ["is_file", "load", "own_files"]
+__all__ = ["given_file", "load", "own_files"]
 
 
-def is_file(text: str) -> bool:
-    """Whether what is to be checked is given as a file, not by its name."""
-    return text.endswith(".py") or "/" in text or Path(text).exists()
+def given_file(text: str) -> Path | None:
+    """Return the file that is to be checked, by its absolute path; None where it is a method's name.
+
+    Raises:
+        UserError: there is no such file.
+    """
+    path = Path(text)
+    if not (text.endswith(".py") or "/" in text or path.is_file()):
+        return None
+    if not path.is_file():
+        raise UserError(
+            f"there is no file {text}", "expected a method file, or a name of 'dabench list methods'"
+        )
+    return path.absolute()
 
 
 def load(text: str, before: Callable[[Path], None] = lambda _: None) -> list[MethodEntry]:
@@ -30,13 +41,9 @@ def load(text: str, before: Callable[[Path], None] = lambda _: None) -> list[Met
         UserError: no such file or name; the file cannot be imported, or registers nothing.
     """
     discover_methods()
-    if not is_file(text):
+    path = given_file(text)
+    if path is None:
         return [METHODS.get(text)]
-    path = Path(text)
-    if not path.is_file():
-        raise UserError(
-            f"there is no file {text}", "expected a method file, or a name of 'dabench list methods'"
-        )
     known = [entry for entry in map(METHODS.get, METHODS) if entry.file and entry.file.samefile(path)]
     if known:
         return known

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -92,15 +93,22 @@ def start(job: Job, folder: Path) -> Report:
 def check_in_processes(methods: Sequence[str]) -> dict[str, Report | Crashed]:
     """Do all jobs on methods, two at a time; return their reports by the job's name.
 
+    After a mistake of the user's no further process is started: it would find the same.
+
     Args:
         methods: names, or files by their absolute paths.
     """
+    mistaken = threading.Event()
 
     def chain(name: str, folder: Path) -> dict[str, Report | Crashed]:
         found: dict[str, Report | Crashed] = {}
         for key, job in JOBS[name]:
+            if mistaken.is_set():
+                break
             try:
-                found[key] = start(job.model_copy(update={"methods": tuple(methods)}), folder / name)
+                report = found[key] = start(job.model_copy(update={"methods": tuple(methods)}), folder / name)
+                if report.error:
+                    mistaken.set()
             except Crashed as error:
                 found[key] = error
         return found

@@ -8,6 +8,7 @@ from dabench.checks import command
 from dabench.checks.processes import Crashed, check_in_processes
 from dabench.checks.worker import Report
 
+pytestmark = pytest.mark.slow  # five processes that import torch
 CHEATS = Path(__file__).parent / "cheats"
 NAMES = {
     "folder": "reads-folder",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dabench.checks import command
+from dabench.checks import command, processes
 from dabench.checks.findings import BEHAVIOUR, judge_events, verdicts
 from dabench.checks.loading import load
 from dabench.checks.processes import Crashed, start
@@ -80,6 +80,25 @@ def test_what_is_not_there(text, message):
     assert caught.value.hint
 
 
+def test_a_file_that_is_not_there_starts_no_process(monkeypatch):
+    monkeypatch.setattr(command, "check_in_processes", None)
+    with pytest.raises(UserError, match=r"there is no file nowhere.py"):
+        command.execute("nowhere.py", False)
+
+
+def test_after_a_mistake_no_further_process_is_started(monkeypatch):
+    started = []
+
+    def mistaken(job, folder):
+        started.append(folder.name)
+        return Report(error="no method")
+
+    monkeypatch.setattr(processes, "start", mistaken)
+    found = processes.check_in_processes(["mine"])
+    assert 1 <= len(started) <= 2  # two at a time
+    assert [report.error for report in found.values()] == ["no method"] * len(started)
+
+
 def test_a_file_of_this_repository_is_not_imported_twice():
     file = METHODS.get("cdan").file
     assert {entry.name for entry in load(str(file))} == {"cdan", "cdan+e"}
@@ -98,7 +117,9 @@ def test_a_method_in_a_package_of_its_own(tmp_path, own_methods):
     assert entry.cls.__module__ == "checked_package.mine"
 
 
-def test_a_mistake_of_the_user_ends_the_command(monkeypatch):
+def test_a_mistake_of_the_user_ends_the_command(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").touch()
     report = Report(error=f"{Path.cwd()}/mine.py registers no method", hint="a hint")
     monkeypatch.setattr(command, "check_in_processes", lambda methods: {"plain": report})
     with pytest.raises(UserError, match=r"^mine.py registers no method$") as caught:
@@ -151,11 +172,13 @@ def test_a_process_that_ends_early(tmp_path):
         start(Job(methods=(str(file),)), tmp_path / "place")
 
 
-def test_a_crash_is_a_failure_and_never_a_pass(monkeypatch, capsys):
+def test_a_crash_is_a_failure_and_never_a_pass(tmp_path, monkeypatch, capsys):
+    file = tmp_path / "mine.py"
+    file.touch()
     crashed = Crashed("the process that ran the method ended early (signal 11)")
     keys = ("plain", "changed", "process", "disk", "contracts")
     monkeypatch.setattr(command, "check_in_processes", lambda methods: dict.fromkeys(keys, crashed))
-    assert command.execute("mine.py", False) == 1
+    assert command.execute(str(file), False) == 1
     assert "FAIL  the process that ran the method ended early (signal 11)" in capsys.readouterr().out
     some = {**dict.fromkeys(keys, crashed), "plain": Report(methods=["mine"])}
     found = {verdict.title: verdict for verdict in verdicts(some)}
