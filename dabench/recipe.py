@@ -1,10 +1,35 @@
 """Recipes: configuration values that a suite, a method, a protocol or a search brings along, with sources."""
 
+import re
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["MethodRecipes", "Recipe", "RecipeBook", "Sourced"]
+__all__ = [
+    "LOOKED_AT_TARGET",
+    "ON_TARGET_LABELS",
+    "SEARCHED",
+    "MethodRecipes",
+    "Recipe",
+    "RecipeBook",
+    "Sourced",
+    "searched",
+]
+
+# How the source of a value says that a search chose it on the target's labels, and that people did, who looked
+# at accuracies on the target. Searches write and leaderboards read these words.
+ON_TARGET_LABELS = "chosen on target labels"
+LOOKED_AT_TARGET = "looking at target accuracy"
+SEARCHED = re.compile(r"dabench tune: best of (?P<trials>\d+ trials?)[^,;()]* by rule (?P<rule>[^\s,;()]+)")
+
+
+def searched(budget: str, rule: str) -> str:
+    """How the source of a value begins that a search chose; SEARCHED reads it.
+
+    >>> SEARCHED.match(searched("20 trials x 6 tasks x 3 seeds", "infomax")).groups()
+    ('20 trials', 'infomax')
+    """
+    return f"dabench tune: best of {budget} by rule {rule}"
 
 
 class Sourced(BaseModel):

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from dabench.plan import PlannedRun
-from dabench.tuning.setting import ON_TARGET_LABELS, MethodSearch, Setting, looked_note
+from dabench.recipe import ON_TARGET_LABELS
+from dabench.tuning.setting import MethodSearch, Setting, looked_note
 from dabench.tuning.trials import Trial, ranked, winner
 
 __all__ = [

@@ -10,6 +10,7 @@ from dabench.config import RunConfig
 from dabench.errors import MissingDataError
 from dabench.method import MethodEntry
 from dabench.plan import PlannedRun
+from dabench.recipe import LOOKED_AT_TARGET
 from dabench.records import RecordStore
 from dabench.search import Range
 from dabench.selection import RuleEntry
@@ -19,11 +20,7 @@ from dabench.tuning.samplers import Sampler
 from dabench.tuning.space import recipe_numbers
 from dabench.tuning.trials import Trial
 
-__all__ = ["ON_TARGET_LABELS", "Budget", "MethodSearch", "Planner", "Setting", "Values", "looked_note"]
-
-ON_TARGET_LABELS = "chosen on target labels"
-LOOKED = "looking at target accuracy"
-"""How the source of a configuration value says that it was chosen on the target's labels."""
+__all__ = ["Budget", "MethodSearch", "Planner", "Setting", "Values", "looked_note"]
 
 Values = Mapping[str, Mapping[str, Any]]
 Planner = Callable[[Values], dict[str, list[PlannedRun]]]
@@ -75,7 +72,7 @@ class MethodSearch:
     @property
     def looked_at_target(self) -> list[str]:
         """Paths whose value in the recipe was chosen on target accuracy, by what its source says."""
-        return [path for path, origin in self.runs[0].provenance.items() if LOOKED in origin]
+        return [path for path, origin in self.runs[0].provenance.items() if LOOKED_AT_TARGET in origin]
 
     def first(self) -> Trial:
         """Trial 0, not judged yet."""
@@ -85,7 +82,7 @@ class MethodSearch:
 def looked_note(search: MethodSearch) -> str:
     """Say which values of the untouched recipe were chosen on target accuracy."""
     return (
-        f"The recipe that the search for {search.entry.name} starts from was chosen by {LOOKED}, "
+        f"The recipe that the search for {search.entry.name} starts from was chosen by {LOOKED_AT_TARGET}, "
         f"in {', '.join(search.looked_at_target)}: the winner keeps what is not searched."
     )
 

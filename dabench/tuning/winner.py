@@ -6,9 +6,9 @@ from pathlib import Path
 import yaml
 
 import dabench
-from dabench.recipe import MethodRecipes, Recipe, RecipeBook, Sourced
+from dabench.recipe import ON_TARGET_LABELS, MethodRecipes, Recipe, RecipeBook, Sourced, searched
 from dabench.records import write_atomically
-from dabench.tuning.setting import ON_TARGET_LABELS, MethodSearch, Setting, looked_note
+from dabench.tuning.setting import MethodSearch, Setting, looked_note
 from dabench.tuning.trials import Trial, winner
 
 __all__ = ["recipe_book", "recipe_file", "write_recipe"]
@@ -42,7 +42,7 @@ def _name(setting: Setting, search: MethodSearch) -> str:
 def recipe_book(setting: Setting, search: MethodSearch, best: Trial) -> RecipeBook:
     """Return the winner with how it was found. Trial 0 gives the values that the recipe has anyway."""
     title = f"{search.entry.name} on {setting.suite.name}, chosen by {setting.rule.name}"
-    source = f"dabench tune: best of {setting.budget} by rule {setting.rule.name}"
+    source = searched(str(setting.budget), setting.rule.name)
     if setting.rule.cls.uses_target_labels:
         title, source = f"{title}, {ON_TARGET_LABELS}", f"{source}, {ON_TARGET_LABELS}"
     source += f" ({setting.sampler.about}, search seed {setting.seed}), dabench {dabench.__version__}"
