@@ -264,7 +264,7 @@ class RunConfig(Frozen):
         """What records and pages call the protocol; holdouts and frozen features change what is measured."""
         words = [self.protocol]
         if self.source_holdout:
-            words.append(f"{self.source_holdout:.0%} of the source held out")
+            words.append(f"{100 * self.source_holdout:.4g}% of the source held out")
         if self.frozen_backbone:
             words.append("frozen backbone")
         return ", ".join(words)

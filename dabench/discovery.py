@@ -84,7 +84,7 @@ def read_manifest(path: Path) -> Manifest:
     """Read and validate a manifest; every problem is a UserError with file, key and what was expected."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise UserError(f"{path}: cannot be read as a manifest: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise UserError(f"{path}: a manifest is a mapping with name, title, loader and domains")

@@ -20,8 +20,6 @@ from dabench.records import Evaluation, Metrics
 
 __all__ = ["Evaluator", "FeatureReader", "Watched"]
 
-LARGEST_HALF = float(np.finfo(np.float16).max)
-
 
 @contextlib.contextmanager
 def _evaluation_mode(*wholes: Any) -> Iterator[None]:
@@ -52,12 +50,14 @@ class Watched:
 
     Attributes:
         inputs: of the domain; None where the test images are watched, whose outputs are there anyway.
-        rows: (m,) of the domain, ascending.
+        rows: (m,) of the inputs, ascending.
+        domain_rows: (m,) of the whole domain, which differ where the inputs are a portion of it.
         labels: (m,) of source images; None for the target, always.
     """
 
     inputs: Inputs | None
     rows: NDArray[np.int64]
+    domain_rows: NDArray[np.int64]
     labels: NDArray[np.int64] | None = None
 
 
@@ -71,7 +71,7 @@ class _Half:
     def add(self, logits: Tensor, features: Tensor) -> None:
         """Keep one evaluation: (m, r) and (m, D)."""
         for kept, values in ((self._logits, logits), (self._features, features)):
-            kept.append(values.float().clamp(-LARGEST_HALF, LARGEST_HALF).cpu().numpy().astype(np.float16))
+            kept.append(values.half().cpu().numpy())  # what is too large becomes infinite, and no score
 
     def arrays(self, name: str) -> dict[str, NDArray[Any]]:
         """Both, (E, m, r) and (E, m, D)."""
@@ -233,7 +233,7 @@ class Evaluator:
         arrays: dict[str, NDArray[Any]] = {"steps": np.array([item.step for item in self.evaluations])}
         for name, part in self._watched.items():
             arrays |= self._stored[name].arrays(name)
-            arrays[f"{name}_rows"] = part.rows
+            arrays[f"{name}_rows"] = part.domain_rows
             if part.labels is not None:
                 arrays[f"{name}_labels"] = part.labels.astype(np.uint16)
         return arrays

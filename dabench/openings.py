@@ -69,15 +69,18 @@ class OpenDomains:
             self._domains[key] = suite.loader(self._root).open(name, part)
         return self._domains[key]
 
-    def describe(self, suite: Suite, task: Task, config: RunConfig) -> dict[str, Any]:
+    def describe(
+        self, suite: Suite, task: Task, config: RunConfig, uses_target_labels: bool = False
+    ) -> dict[str, Any]:
         """Fingerprints and counts of a task's images, as a record stores them.
 
         Fingerprints are of whole domains; images and class counts are of what the run reads of them. Where
-        that is a portion, ``whole`` is the number of all.
+        that is a portion, ``whole`` is the number of all. An upper bound has the source of its task too,
+        which it does not read.
         """
         source, target, test = self._domains_of(suite, task, config, False)
         streams = Streams(config.seed)
-        kept, _ = _split_source(source, config, streams)
+        kept = None if uses_target_labels else _split_source(source, config, streams)[0]
         trained, tested = _split_target(target, config, streams)
         parts = {"source": (source, kept), "target": (target, trained), "target_test": (test, tested)}
         return {name: _description(*part) for name, part in parts.items()}
@@ -116,8 +119,10 @@ class OpenDomains:
         streams = Streams(config.seed)
         trained, tested = _split_target(target, config, streams)
         labelled, labels = stored[0], source.labels
-        # The bound must not train on what it is tested on.
-        kept, held = _split_source(source, config, streams, trained if uses_target_labels else None)
+        if uses_target_labels:  # the bound trains on what the others adapt to: no holdout takes any of it
+            kept, held = trained, None
+        else:
+            kept, held = _split_source(source, config, streams)
         trained_on = _portion(stored[1], trained)
         # One object for both, so that everybody sees that the test images are those of training.
         test_images = trained_on if test is target and tested is None else _portion(stored[2], tested)
@@ -195,15 +200,11 @@ def _split_target(data: DomainData, config: RunConfig, streams: Streams) -> tupl
     return split_target(len(data), config.target_holdout, streams)
 
 
-def _split_source(
-    data: DomainData, config: RunConfig, streams: Streams, among: Rows | None = None
-) -> tuple[Rows | None, Rows | None]:
+def _split_source(data: DomainData, config: RunConfig, streams: Streams) -> tuple[Rows | None, Rows | None]:
     """Labelled rows to train on and to hold out; None for all of them, and for none held out."""
     if not config.source_holdout:
-        return among, None
-    rows = np.arange(len(data)) if among is None else among
-    kept, held = split_source(data.labels[rows], config.source_holdout, streams)
-    return rows[kept], rows[held]
+        return None, None
+    return split_source(data.labels, config.source_holdout, streams)
 
 
 def _portion(whole: Whole, rows: Rows | None) -> Stored:

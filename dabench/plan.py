@@ -302,7 +302,7 @@ def _command(resolved: Resolved, suite: Suite, weights: str | Path | None, devic
 
 def _with_state(run: PlannedRun, domains: OpenDomains, store: RecordStore, force: bool) -> PlannedRun:
     try:
-        dataset = domains.describe(run.suite, run.task, run.config)
+        dataset = domains.describe(run.suite, run.task, run.config, run.entry.cls.uses_target_labels)
     except MissingDataError as error:
         return replace(run, state="blocked", note=str(error), missing=error)
     settled = settle_task(Resolved(run.config, dict(run.provenance)), run.entry, run.suite, dataset)

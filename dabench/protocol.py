@@ -97,7 +97,7 @@ def read_recipes(path: Path) -> RecipeBook:
 def _read(path: Path, what: str, model: type[Book]) -> Book:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise UserError(f"{path}: cannot be read as {what}: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise UserError(f"{path}: {what} is a mapping with name and recipe", "docs/protocols.md has examples")

@@ -6,8 +6,8 @@ compressed array file (no pickles) with these arrays, E evaluations of n target 
 
 What selection rules read lies in a second array file, without any target label: ``steps`` (E,) and, for the
 parts ``target`` (training images), ``source`` and ``source_val`` (held-out source), each of m fixed images:
-``<part>_rows`` (m,) row numbers, ``<part>_logits`` (E, m, r) and ``<part>_features`` (E, m, D) in float16,
-and ``<part>_labels`` (m,) of the two source parts.
+``<part>_rows`` (m,) rows of the whole domain, ``<part>_logits`` (E, m, r) and ``<part>_features`` (E, m, D)
+in float16, and ``<part>_labels`` (m,) of the two source parts.
 """
 
 import hashlib

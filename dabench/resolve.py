@@ -113,7 +113,7 @@ def parse_assignment(text: str) -> tuple[str, Any]:
         raise UserError(f"--set {text}: expected key=value", "such as --set optimiser.lr=0.02")
     try:
         return key.strip(), _number(yaml.safe_load(value))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"--set {text}: the value is no YAML: {reason}", "quote it for YAML") from error
 

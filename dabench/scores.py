@@ -1,8 +1,9 @@
 """What selection rules say of finished runs: computed from what each run stored, kept beside its record.
 
-``seed0-<run_id>.scores.json`` lies beside the record. A rule is scored again where the stored arrays, the
-rule's version or its file have changed; nothing else needs a second look, so a table of a thousand runs
-opens at once.
+``seed0-<run_id>.scores.json`` lies beside the record and holds the scores of rules that read stored outputs.
+A rule is scored again where the stored arrays, the rule's version or its files have changed; nothing else
+needs a second look, so a table of a thousand runs opens at once. What follows from the scores (which
+evaluation is chosen, and its accuracy) is taken from the record each time.
 """
 
 import contextlib
@@ -10,9 +11,10 @@ import hashlib
 import io
 import multiprocessing
 import os
-import zipfile
+import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -22,22 +24,22 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 from threadpoolctl import threadpool_limits
 
-from dabench.discovery import discover_rules
 from dabench.records import SCORES_SUFFIX, Record, write_atomically
-from dabench.selection import RULES, Part, RuleEntry, Trace, choose
+from dabench.selection import Part, RuleEntry, Trace, choose
 
 __all__ = ["RuleScores", "score_all", "score_run"]
 
-DIGITS = 10  # significant digits of a score
+DIGITS = 10  # significant digits of a score: scores that are equal on paper differ in their last bits
 WORTH_PROCESSES = 8  # runs below this are scored before another process has started
+PARTS = ("target", "source", "source_val")
 UPPER_BOUND = "the run trained on target labels: rules that look for the best adaptation do not apply"
+NOTHING_STORED = "the run stored nothing for selection rules (stored_images=0, or an older version)"
+NO_HOLDOUT = "the run held no source images out (source_holdout=0)"
+UNDEFINED = "the score is not defined at any evaluation"
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class RuleScores(_Model):
+@dataclass(frozen=True)
+class RuleScores:
     """What one rule says of one run.
 
     Attributes:
@@ -45,23 +47,35 @@ class RuleScores(_Model):
             applied to the run; ``reason`` says why.
         step: the step that it chooses, or None.
         value: the run's headline metric on the target's test labels at that step, in [0, 1], or None.
+        reason: why there is no value.
     """
 
-    version: int = 1
-    source_sha256: str | None = None
-    scores: list[float | None] = []
+    scores: tuple[float | None, ...] = ()
     step: int | None = None
     value: float | None = None
     reason: str = ""
 
 
-class _Scores(_Model):
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class _Kept(_Model):
+    """What the file has of one rule: scores, or why the stored arrays give none."""
+
+    version: int
+    source_sha256: str | None
+    scores: tuple[float | None, ...] = ()
+    reason: str = ""
+
+
+class _File(_Model):
     """The file beside a record."""
 
     schema_version: Literal[1] = 1
     run_id: str
-    validation_sha256: str | None = None
-    rules: dict[str, RuleScores] = {}
+    validation_sha256: str | None
+    rules: dict[str, _Kept] = {}
 
 
 class _Unreadable(Exception):
@@ -71,26 +85,57 @@ class _Unreadable(Exception):
 def score_run(path: Path, record: Record, rules: Sequence[RuleEntry]) -> dict[str, RuleScores]:
     """Score one finished run by each rule; read what is known, compute and keep the rest.
 
-    Where the folder cannot be written, nothing is kept and nothing fails.
+    Nothing that is wrong with the stored arrays, with the file of scores or with a rule is an exception: the
+    rule has no value then, and a reason. Where the folder cannot be written, nothing is kept.
 
     Args:
         path: of the record; the arrays lie beside it.
         record: of a run that is done.
         rules: registered rules.
     """
-    place = _place(path)
-    kept = _kept(place, record)
-    known = {entry.name: kept[entry.name] for entry in rules if _current(kept.get(entry.name), entry)}
-    missing = [entry for entry in rules if entry.name not in known]
-    if missing:
-        with threadpool_limits(1):  # the last bits may depend on the number of threads
-            known |= _scored(path, record, missing)
-        content = _Scores(
-            run_id=record.run_id, validation_sha256=record.validation_sha256, rules={**kept, **known}
+    found: dict[str, RuleScores] = {}
+    reading = []
+    for entry in rules:
+        if not entry.cls.reads_outputs:
+            found[entry.name] = _applied(entry, record, {})
+        elif record.uses_target_labels:
+            found[entry.name] = RuleScores(reason=UPPER_BOUND)
+        elif not record.validation_file:
+            found[entry.name] = RuleScores(reason=NOTHING_STORED)
+        else:
+            reading.append(entry)
+    if reading:
+        found |= _read_or_scored(path, record, reading)
+    return {entry.name: found[entry.name] for entry in rules}
+
+
+def _read_or_scored(path: Path, record: Record, rules: Sequence[RuleEntry]) -> dict[str, RuleScores]:
+    """Rules that read outputs: those that are known, and the rest, which is kept."""
+    kept = _kept(path, record)
+    found = {entry.name: _chosen(kept[entry.name], entry, record) for entry in rules if _known(kept, entry)}
+    missing = [entry for entry in rules if entry.name not in found]
+    if not missing:
+        return found
+    try:
+        parts = _parts(path, record)
+    except _Unreadable as error:  # not kept: the file may come back
+        return found | {entry.name: RuleScores(reason=str(error)) for entry in missing}
+    fresh: dict[str, _Kept] = {}
+    with threadpool_limits(1):  # the last bits may depend on the number of threads
+        for entry in missing:
+            found[entry.name] = result = _applied(entry, record, parts)
+            if result.scores or result.reason == NO_HOLDOUT:  # what the arrays say for good
+                base = _Kept(version=entry.cls.version, source_sha256=entry.source_sha256)
+                fresh[entry.name] = base.model_copy(
+                    update={"scores": result.scores, "reason": "" if result.scores else result.reason}
+                )
+    if fresh:
+        content = _File(
+            run_id=record.run_id, validation_sha256=record.validation_sha256, rules={**kept, **fresh}
         )
         with contextlib.suppress(OSError):
-            write_atomically(place, (content.model_dump_json(indent=1) + "\n").encode())
-    return {entry.name: known[entry.name] for entry in rules}
+            write_atomically(_place(path), (content.model_dump_json(indent=1) + "\n").encode())
+    return found
 
 
 def _place(path: Path) -> Path:
@@ -98,108 +143,103 @@ def _place(path: Path) -> Path:
     return path.with_name(path.name.removesuffix(".json") + SCORES_SUFFIX)
 
 
-def _kept(place: Path, record: Record) -> dict[str, RuleScores]:
-    """Scores of an earlier day, where they are of the same arrays."""
+def _kept(path: Path, record: Record) -> dict[str, _Kept]:
+    """Scores of an earlier day, where they are of the same arrays and as many as there are evaluations."""
     try:
-        content = _Scores.model_validate_json(place.read_bytes())
+        content = _File.model_validate_json(_place(path).read_bytes())
     except (OSError, ValidationError):
         return {}
-    same = (content.run_id, content.validation_sha256) == (record.run_id, record.validation_sha256)
-    return content.rules if same else {}
+    if (content.run_id, content.validation_sha256) != (record.run_id, record.validation_sha256):
+        return {}
+    count = len(record.evaluations)
+    return {name: rule for name, rule in content.rules.items() if len(rule.scores) == count or rule.reason}
 
 
-def _current(result: RuleScores | None, entry: RuleEntry) -> bool:
-    return result is not None and (result.version, result.source_sha256) == (
-        entry.cls.version,
-        entry.source_sha256,
-    )
+def _known(kept: Mapping[str, _Kept], entry: RuleEntry) -> bool:
+    """Whether there are scores of this very rule."""
+    one = kept.get(entry.name)
+    return one is not None and (one.version, one.source_sha256) == (entry.cls.version, entry.source_sha256)
 
 
-def _scored(path: Path, record: Record, rules: Sequence[RuleEntry]) -> dict[str, RuleScores]:
-    parts: Mapping[str, Part] | _Unreadable | None = None
-    found = {}
-    for entry in rules:
-        cls = entry.cls
-        base = RuleScores(version=cls.version, source_sha256=entry.source_sha256)
-        try:
-            if cls.reads_outputs and record.uses_target_labels:
-                raise _Unreadable(UPPER_BOUND)
-            if cls.reads_outputs and parts is None:
-                parts = _parts_or_why(path, record)
-            if cls.reads_outputs and isinstance(parts, _Unreadable):
-                raise parts
-            trace = _trace(record, parts if isinstance(parts, Mapping) else {}, entry)
-            scores = np.asarray(cls().scores(trace), np.float64)
-        except _Unreadable as error:
-            found[entry.name] = base.model_copy(update={"reason": str(error)})
-            continue
-        found[entry.name] = base.model_copy(update=_choice(scores, record, entry))
+def _applied(entry: RuleEntry, record: Record, parts: Mapping[str, Part]) -> RuleScores:
+    """Let a rule score a run. What it raises becomes the reason, so that one rule does not stop a table."""
+    absent = [name for name in entry.cls.needs if name not in parts]
+    if absent:
+        missing = f"the run stored no outputs of the part {absent[0]}"
+        return RuleScores(reason=NO_HOLDOUT if "source_val" in absent else missing)
+    try:
+        scores = np.asarray(entry.cls().scores(_trace(record, parts, entry)), np.float64)
+    except Exception as error:  # whatever a rule of somebody else's raises
+        return RuleScores(reason=f"rule {entry.name} failed: {type(error).__name__}: {error}")
+    expected = (len(record.evaluations),)
+    if scores.shape != expected:
+        reason = (
+            f"rule {entry.name} failed: it gave scores of shape {[*scores.shape]}, expected {[*expected]}"
+        )
+        return RuleScores(reason=reason)
+    rounded = tuple(float(f"{score:.{DIGITS}g}") if np.isfinite(score) else None for score in scores)
+    kept = _Kept(version=entry.cls.version, source_sha256=None, scores=rounded)
+    return _chosen(kept, entry, record)
+
+
+def _chosen(kept: _Kept, entry: RuleEntry, record: Record) -> RuleScores:
+    """What a rule's scores lead to."""
+    if not kept.scores:
+        return RuleScores(reason=kept.reason)
+    numbers = np.array([np.nan if score is None else score for score in kept.scores])
+    chosen = choose(numbers, entry.cls.higher_is_better)
+    if chosen is None:
+        return RuleScores(kept.scores, reason=UNDEFINED)
+    evaluation = record.evaluations[chosen]
+    return RuleScores(kept.scores, evaluation.step, float(getattr(evaluation, record.metric)))
+
+
+def _parts(path: Path, record: Record) -> dict[str, Part]:
+    """What a run stored for rules, checked against its record."""
+    name = Path(str(record.validation_file)).name
+    try:
+        content = path.with_name(name).read_bytes()
+    except OSError as error:
+        raise _Unreadable(f"{name} cannot be read: {error.strerror}") from error
+    if hashlib.sha256(content).hexdigest() != record.validation_sha256:
+        raise _Unreadable(f"{name} is not the file that the run wrote")
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            arrays = {key: file[key] for key in file.files}
+        found = {part: _part(arrays, part) for part in PARTS if f"{part}_logits" in arrays}
+        _require(arrays["steps"].tolist() == [item.step for item in record.evaluations], "steps")
+        _require("target" in found, "target_logits")
+        widths = {(part.logits.shape[2], part.features.shape[2]) for part in found.values()}
+        _require(len(widths) == 1, "widths of its parts")
+    except Exception as error:  # a file of somebody else's may hold anything
+        raise _Unreadable(f"{name} does not fit its record: {type(error).__name__}: {error}") from error
     return found
 
 
-def _choice(scores: NDArray[np.float64], record: Record, entry: RuleEntry) -> dict[str, Any]:
-    """What a rule's scores lead to."""
-    if scores.shape != (len(record.evaluations),):
-        raise TypeError(
-            f"selection rule {entry.name} gave scores of shape {[*scores.shape]}, "
-            f"expected one for each of {len(record.evaluations)} evaluations"
-        )
-    # Scores that are equal on paper differ in their last bits; they must count as equal.
-    values = [float(f"{score:.{DIGITS}g}") if np.isfinite(score) else None for score in scores]
-    numbers = np.array([np.nan if value is None else value for value in values])
-    chosen = choose(numbers, entry.cls.higher_is_better)
-    if chosen is None:
-        return {"scores": values, "reason": "the score is not defined at any evaluation"}
-    evaluation = record.evaluations[chosen]
-    return {"scores": values, "step": evaluation.step, "value": float(getattr(evaluation, record.metric))}
-
-
-def _parts_or_why(path: Path, record: Record) -> Mapping[str, Part] | _Unreadable:
-    try:
-        arrays = _arrays(path, record)
-    except _Unreadable as error:
-        return error
-    names = [name.removesuffix("_logits") for name in arrays if name.endswith("_logits")]
-    return {name: _part(arrays, name) for name in names}
-
-
-def _arrays(path: Path, record: Record) -> dict[str, NDArray[Any]]:
-    """What a run stored for rules, checked against its record."""
-    if record.validation_file is None:
-        raise _Unreadable("the run stored nothing for selection rules (stored_images=0, or an older version)")
-    try:
-        content = path.with_name(Path(record.validation_file).name).read_bytes()
-    except OSError as error:
-        raise _Unreadable(f"{record.validation_file} cannot be read: {error.strerror}") from error
-    if hashlib.sha256(content).hexdigest() != record.validation_sha256:
-        raise _Unreadable(f"{record.validation_file} is not the file that the run wrote")
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise _Unreadable(f"{record.validation_file} holds no arrays: {error}") from error
-    steps = [item.step for item in record.evaluations]
-    if arrays.get("steps", np.empty(0)).tolist() != steps or "target_logits" not in arrays:
-        raise _Unreadable(f"{record.validation_file} does not fit its record")
-    return arrays
-
-
 def _part(arrays: Mapping[str, NDArray[Any]], name: str) -> Part:
-    labels = arrays[f"{name}_labels"].astype(np.int64) if name != "target" else None
-    logits, features = (arrays[f"{name}_{kind}"].astype(np.float32) for kind in ("logits", "features"))
-    return Part(logits, features, labels)
+    """One part, with labels unless it is the target."""
+    logits, features = arrays[f"{name}_logits"], arrays[f"{name}_features"]
+    evaluations = len(arrays["steps"])
+    for kind, array in (("logits", logits), ("features", features)):
+        _require(array.ndim == 3 and array.dtype.kind == "f", f"{name}_{kind}")
+        _require(array.shape[:2] == (evaluations, logits.shape[1]), f"shape of {name}_{kind}")
+    labels = None
+    if name != "target":
+        labels = arrays[f"{name}_labels"]
+        _require(labels.shape == logits.shape[1:2] and labels.dtype.kind in "iu", f"{name}_labels")
+        labels = labels.astype(np.int64)
+        _require(bool(((labels >= 0) & (labels < logits.shape[2])).all()), f"range of {name}_labels")
+    return Part(logits.astype(np.float32), features.astype(np.float32), labels)
+
+
+def _require(fits: bool, what: str) -> None:
+    if not fits:
+        raise ValueError(f"unexpected {what}")
 
 
 def _trace(record: Record, parts: Mapping[str, Part], entry: RuleEntry) -> Trace:
     """Exactly what a rule may see of a run."""
     evaluations = record.evaluations
-    for name in entry.cls.needs:
-        if name not in parts:
-            raise _Unreadable(
-                "the run held no source images out (source_holdout=0)"
-                if name == "source_val"
-                else f"the run stored no outputs of the part {name}"
-            )
     empty = Part(np.empty((len(evaluations), 0, 0)), np.empty((len(evaluations), 0, 0)))
     metric = np.array([getattr(item, record.metric) for item in evaluations])
     return Trace(
@@ -237,31 +277,43 @@ def score_all(
 def _each(
     runs: Sequence[tuple[Path, Record]], rules: Sequence[RuleEntry], jobs: int
 ) -> Iterator[tuple[Path, dict[str, RuleScores]]]:
-    """Score every run; those that are known already first."""
+    """Score every run; those that need no computing first."""
+    reading = [entry for entry in rules if entry.cls.reads_outputs]
     stale = []
     for path, record in runs:
-        known = _kept(_place(path), record)
-        if all(_current(known.get(entry.name), entry) for entry in rules):
-            yield path, {entry.name: known[entry.name] for entry in rules}
-        elif record.validation_file is None or record.uses_target_labels:  # nothing to compute
+        known = not record.validation_file or record.uses_target_labels
+        if not known:
+            kept = _kept(path, record)
+            known = all(_known(kept, entry) for entry in reading)
+        if known:
             yield path, score_run(path, record, rules)
         else:
             stale.append((path, record))
-    if jobs < 2 or len(stale) < WORTH_PROCESSES:
+    if jobs < 2 or len(stale) < WORTH_PROCESSES or not _can_travel(rules):
         for path, record in stale:
             yield path, score_run(path, record, rules)
         return
-    names = [entry.name for entry in rules]
     # Not a fork of this process: it may have started threads.
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), discover_rules) as pool:
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
         try:
-            for (path, _), scores in zip(stale, pool.map(partial(_named, names), stale), strict=True):
+            for (path, _), scores in zip(
+                stale, pool.map(partial(_elsewhere, tuple(rules)), stale), strict=True
+            ):
                 yield path, scores
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
 
 
-def _named(names: Sequence[str], run: tuple[Path, Record]) -> dict[str, RuleScores]:
+def _can_travel(rules: Sequence[RuleEntry]) -> bool:
+    """Whether another process can import the rules: not those that a script defines on the spot."""
+    try:
+        pickle.dumps(tuple(rules))
+    except (pickle.PicklingError, AttributeError):
+        return False
+    return all(entry.cls.__module__ != "__main__" for entry in rules)
+
+
+def _elsewhere(rules: Sequence[RuleEntry], run: tuple[Path, Record]) -> dict[str, RuleScores]:
     """Score one run in a process of its own."""
-    return score_run(*run, [RULES.get(name) for name in names])
+    return score_run(*run, rules)

@@ -8,7 +8,9 @@ Target labels do not occur here, but for rules that declare ``uses_target_labels
 metric of each evaluation, are marked everywhere and never ranked.
 """
 
+import ast
 import hashlib
+import importlib.util
 import inspect
 import sys
 from collections.abc import Callable
@@ -143,18 +145,32 @@ class RuleEntry:
         """
         if self.file is None:
             return None
-        module = sys.modules[self.cls.__module__]
-        siblings = f"{module.__name__.rpartition('.')[0]}."
-        imported = {getattr(value, "__module__", None) or "" for value in vars(module).values()}
-        files = {
-            str(sys.modules[name].__file__)
-            for name in imported
-            if name.startswith(siblings) and siblings != "."
-        }
-        digests = [
-            hashlib.sha256(Path(file).read_bytes()).digest() for file in sorted({*files, str(self.file)})
-        ]
+        digests = [hashlib.sha256(file.read_bytes()).digest() for file in sorted(self._files(self.file))]
         return hashlib.sha256(b"".join(digests)).hexdigest()
+
+    def _files(self, file: Path) -> set[Path]:
+        """The rule's file, and what of its own package it imports, directly or not."""
+        package = sys.modules[self.cls.__module__].__package__ or ""
+        found, waiting = {file}, [file]
+        while waiting and package:
+            for name in _imported(waiting.pop().read_text(encoding="utf-8"), package):
+                origin = getattr(sys.modules.get(name), "__file__", None)
+                if name.startswith(f"{package}.") and origin and Path(origin) not in found:
+                    found.add(Path(origin))
+                    waiting.append(Path(origin))
+        return found
+
+
+def _imported(source: str, package: str) -> set[str]:
+    """Every dotted name that a file of a package imports, anywhere in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+            names |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
+    return names
 
 
 RULES: Registry[RuleEntry] = Registry("selection rule")

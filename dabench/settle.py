@@ -84,7 +84,13 @@ def _check_selection(config: RunConfig) -> None:
     discover_rules()
     if config.selection not in RULES:
         raise unknown("selection rule", config.selection, RULES, where="selection")
-    if "source_val" in RULES.get(config.selection).cls.needs and not config.source_holdout:
+    rule = RULES.get(config.selection).cls
+    if rule.reads_outputs and not config.stored_images:
+        raise UserError(
+            f"selection={config.selection} reads what a run stores, and stored_images=0 stores nothing",
+            "leave stored_images out",
+        )
+    if "source_val" in rule.needs and not config.source_holdout:
         raise UserError(
             f"selection={config.selection} needs source images that training does not see",
             "set source_holdout, such as --set source_holdout=0.1",

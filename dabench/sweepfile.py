@@ -62,7 +62,7 @@ def read_sweep(text: str) -> tuple[SweepConfig, Path]:
     except FileNotFoundError as error:
         hint = f"{did_you_mean(text, shipped_sweeps())} shipped sweeps: {', '.join(shipped_sweeps())}".strip()
         raise UserError(f"sweep file {text} does not exist", hint) from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise UserError(f"{text}: cannot be read as YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise UserError(f"{text}: a sweep file is a mapping", "such as: suites: [minidigits]")

@@ -1,6 +1,10 @@
 """Which images of a run are watched for selection rules, on the side that no method sees."""
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dabench.evaluation import Watched
+from dabench.inputs import Inputs, Portion, Stored
 from dabench.openings import RunImages
 from dabench.splits import sample
 from dabench.train import Training
@@ -17,17 +21,24 @@ def watched_parts(training: Training, images: RunImages) -> dict[str, Watched]:
         training: of the run, built.
         images: of the run.
     """
-    most, streams, data = training.config.stored_images, training.streams, training.data
-    if most == 0:
+    if training.config.stored_images == 0:
         return {}
-    target = None if images.test is data.target else training.inputs(data.target, "target")
-    parts = {"target": Watched(target, sample(len(data.target), most, streams, "target"))}
+    data = training.data
+    same = images.test is data.target
+    parts = {"target": _part(training, data.target, "target", None, given=same)}
     if training.method.uses_target_labels:  # its labelled images are the target's: no rule may see them
         return parts
-    rows = sample(len(data.source_labels), most, streams, "source")
-    parts["source"] = Watched(training.inputs(data.source, "source"), rows, data.source_labels[rows])
-    if images.held_out is not None and images.held_out_labels is not None:
-        rows = sample(len(images.held_out_labels), most, streams, "source_val")
-        held = training.inputs(images.held_out, "source_val")
-        parts["source_val"] = Watched(held, rows, images.held_out_labels[rows])
+    parts["source"] = _part(training, data.source, "source", data.source_labels)
+    if images.held_out is not None:
+        parts["source_val"] = _part(training, images.held_out, "source_val", images.held_out_labels)
     return parts
+
+
+def _part(
+    training: Training, stored: Stored, name: str, labels: NDArray[np.int64] | None, given: bool = False
+) -> Watched:
+    """Watch a sample of a part; given: its outputs are there anyway, as those of the test images."""
+    rows = sample(len(stored), training.config.stored_images, training.streams, name)
+    inputs: Inputs | None = None if given else training.inputs(stored, name)
+    whole = stored.rows[rows] if isinstance(stored, Portion) else rows
+    return Watched(inputs, rows, whole, None if labels is None else labels[rows])

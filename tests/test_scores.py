@@ -1,5 +1,6 @@
 """Scores of finished runs: what a rule sees, what is chosen, what is kept and when it is made again."""
 
+import hashlib
 import json
 import shutil
 
@@ -99,7 +100,7 @@ def test_the_best_score_chooses(run, attributes, step):
 
 def test_scores_that_are_no_numbers(run):
     result = score_run(*run, [entry(told=(float("nan"), float("inf")))])["scripted"]
-    assert result.scores == [None, None]
+    assert result.scores == (None, None)
     assert (result.step, result.value) == (None, None)
     assert "not defined" in result.reason
 
@@ -109,9 +110,21 @@ def test_choosing():
     assert choose(np.array([1.0, 3.0, 2.0]), False) == 0
 
 
-def test_scores_of_the_wrong_shape_name_the_rule(run):
-    with pytest.raises(TypeError, match="scripted gave scores of shape"):
-        score_run(*run, [entry(told=(1.0,))])
+class Raising(Rule):
+    def score(self, target, source, source_val):
+        raise ZeroDivisionError("no images")
+
+
+def test_a_rule_that_fails_stops_nothing(run):
+    result = score_run(*run, [entry(told=(1.0,)), RuleEntry("raising", Raising, None)])
+    assert result["scripted"].value is None
+    assert "scripted failed: it gave scores of shape [1], expected [2]" in result["scripted"].reason
+    assert "raising failed: ZeroDivisionError: no images" in result["raising"].reason
+    assert not scores_file(run[0]).exists()  # a mended rule is asked again
+
+
+def test_scores_that_are_equal_on_paper_are_equal(run):
+    assert score_run(*run, [entry(told=(0.3, 0.1 + 0.2))])["scripted"].scores == (0.3, 0.3)
 
 
 def test_known_scores_are_not_computed_again(run):
@@ -146,18 +159,92 @@ def test_rules_of_other_calls_stay(run):
     assert set(json.loads(scores_file(run[0]).read_text())["rules"]) == {"scripted", "other"}
 
 
+def test_what_is_kept_is_scores_alone(run):
+    """So that another way to choose, or a record made again, is never answered by an old choice."""
+    path, record = run
+    score_run(path, record, [entry()])
+    kept = json.loads(scores_file(path).read_text())["rules"]["scripted"]
+    assert set(kept) == {"version", "source_sha256", "scores", "reason"}
+    better = [item.model_copy(update={"accuracy": 0.125}) for item in record.evaluations]
+    again = record.model_copy(update={"evaluations": better})
+    assert score_run(path, again, [entry()])["scripted"].value == 0.125
+    oracle = entry(uses_target_labels=True, reads_outputs=False)
+    score_run(path, record, [oracle])
+    assert "values" not in kept
+    assert len(SEEN) == 1
+    score_run(path, again, [oracle])
+    assert len(SEEN) == 2  # it reads the record, so it is asked each time
+
+
+@pytest.mark.parametrize("scores", [[7.0], [1.0, 2.0, 3.0], ["a", "b"], "none"])
+def test_a_file_of_scores_that_does_not_fit_is_made_again(run, scores):
+    path, record = run
+    score_run(path, record, [entry()])
+    content = json.loads(scores_file(path).read_text())
+    content["rules"]["scripted"]["scores"] = scores
+    scores_file(path).write_text(json.dumps(content))
+    assert score_run(path, record, [entry()])["scripted"].scores == (1.0, 2.0)
+
+
 def test_changed_arrays_are_refused(run):
     path, record = run
     file = path.with_name(record.validation_file)
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 1
-    file.write_bytes(content)
+    content = file.read_bytes()
+    changed = bytearray(content)
+    changed[len(content) // 2] ^= 1
+    file.write_bytes(changed)
     result = score_run(path, record, [entry()])["scripted"]
     assert result.step is None
     assert "not the file that the run wrote" in result.reason
-    assert not SEEN
     file.unlink()
-    assert "cannot be read" in score_run(path, record, [entry(version=3)])["scripted"].reason
+    assert "cannot be read" in score_run(path, record, [entry()])["scripted"].reason
+    assert not SEEN
+    file.write_bytes(content)  # it came back
+    assert score_run(path, record, [entry()])["scripted"].step == 4
+
+
+def without(name):
+    return lambda arrays: {key: value for key, value in arrays.items() if key != name}
+
+
+def with_(name, change):
+    return lambda arrays: {**arrays, name: change(arrays[name])}
+
+
+BROKEN = {
+    "no features": without("target_features"),
+    "no target": without("target_logits"),
+    "no labels": without("source_labels"),
+    "no steps": without("steps"),
+    "other steps": with_("steps", lambda steps: steps + 1),
+    "flat": with_("target_logits", lambda logits: logits[0]),
+    "an evaluation less": with_("source_features", lambda features: features[:1]),
+    "text": with_("target_features", lambda features: features.astype(str)),
+    "labels too large": with_("source_labels", lambda labels: labels + 3),
+    "labels too few": with_("source_val_labels", lambda labels: labels[1:]),
+    "another width": with_("source_features", lambda features: features[:, :, :3]),
+    "fewer classes": with_("source_val_logits", lambda logits: logits[:, :, :2]),
+}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_stored_arrays_that_do_not_fit_are_a_reason(run, how):
+    path, record = run
+    file = path.with_name(record.validation_file)
+    with np.load(file) as arrays:
+        np.savez(file, **BROKEN[how](dict(arrays)))
+    record = record.model_copy(update={"validation_sha256": hashlib.sha256(file.read_bytes()).hexdigest()})
+    result = score_run(path, record, [entry(needs=("source", "source_val"))])["scripted"]
+    assert "does not fit its record" in result.reason
+    assert not SEEN
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"\x93NUMPY\x01\x00", b"{}"])
+def test_files_that_hold_no_arrays_are_a_reason(run, content):
+    path, record = run
+    path.with_name(record.validation_file).write_bytes(content)
+    record = record.model_copy(update={"validation_sha256": hashlib.sha256(content).hexdigest()})
+    assert "does not fit its record" in score_run(path, record, [entry()])["scripted"].reason
 
 
 def test_what_is_not_stored_is_missing_with_a_reason(run):

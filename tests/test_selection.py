@@ -1,6 +1,6 @@
 """The interface of selection rules: what a registration says of its file."""
 
-import importlib.util
+import importlib
 import sys
 
 import pytest
@@ -8,43 +8,56 @@ import pytest
 from dabench.discovery import discover_rules
 from dabench.selection import RULES, Rule, Trace
 
+FILES = {
+    "__init__.py": "",
+    "deep.py": "half = 0.5\n",
+    "shared.py": "from ownrules import deep\n\ndef weigh(x):\n    return deep.half * x\n",
+    "constants.py": "LIMIT = 1.0\n",
+    "unused.py": "value = 1\n",
+    "rule.py": (
+        "from pathlib import Path\n"
+        "from dabench.selection import Rule, RuleEntry\n"
+        "from . import shared\n"
+        "from .constants import LIMIT\n\n"
+        "class Own(Rule):\n    pass\n\n"
+        "entry = RuleEntry('own', Own, Path(__file__))\n"
+    ),
+}
+
 
 @pytest.fixture
-def package(tmp_path):
-    """A package of one's own with a rule and a module that the rule shares with others."""
+def package(tmp_path, monkeypatch):
+    """A package of one's own with a rule; files may be changed."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
 
-    def load(shared="half = 0.5\n\ndef weigh(x):\n    return half * x\n"):
+    def forget():
+        for name in [name for name in sys.modules if name.partition(".")[0] == "ownrules"]:
+            del sys.modules[name]
+
+    def load(**changes):
         folder = tmp_path / "ownrules"
         folder.mkdir(exist_ok=True)
-        (folder / "__init__.py").write_text("")
-        (folder / "shared.py").write_text(shared)
-        (folder / "rule.py").write_text(
-            "from dabench.selection import Rule, RuleEntry\n"
-            "from ownrules.shared import weigh\n"
-            "from pathlib import Path\n\n"
-            "class Own(Rule):\n    pass\n\n"
-            "entry = RuleEntry('own', Own, Path(__file__))\n"
-        )
-        for name in ("ownrules", "ownrules.shared", "ownrules.rule"):
-            sys.modules.pop(name, None)
-        sys.path.insert(0, str(tmp_path))
-        sys.dont_write_bytecode, before = True, sys.dont_write_bytecode
-        try:
-            importlib.invalidate_caches()
-            return importlib.import_module("ownrules.rule").entry
-        finally:
-            sys.path.remove(str(tmp_path))
-            sys.dont_write_bytecode = before
+        for name, text in FILES.items():
+            (folder / name).write_text(changes.get(name.removesuffix(".py"), text))
+        forget()
+        importlib.invalidate_caches()
+        importlib.import_module("ownrules.unused")
+        return importlib.import_module("ownrules.rule").entry
 
     yield load
-    for name in ("ownrules", "ownrules.shared", "ownrules.rule"):
-        sys.modules.pop(name, None)
+    forget()
 
 
-def test_a_change_of_what_a_rule_imports_is_noticed(package):
+@pytest.mark.parametrize("module", ["rule", "shared", "constants", "deep"])
+def test_a_change_of_what_a_rule_imports_is_noticed(package, module):
     first = package().source_sha256
     assert package().source_sha256 == first
-    assert package("def weigh(x):\n    return 2 * x\n").source_sha256 != first
+    assert package(**{module: FILES[f"{module}.py"] + "# changed\n"}).source_sha256 != first
+
+
+def test_a_change_of_what_it_does_not_import_is_none(package):
+    assert package().source_sha256 == package(unused="value = 2\n").source_sha256
 
 
 def test_rules_that_share_a_module_have_digests_of_their_own():

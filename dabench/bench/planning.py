@@ -76,9 +76,9 @@ class RandomLabels(OpenDomains):
         super().__init__(*arguments)
         self._classes = tuple(f"class {number}" for number in range(classes))
 
-    def describe(self, suite: Suite, task: Task, config: RunConfig) -> dict[str, Any]:
+    def describe(self, *arguments: Any, **named: Any) -> dict[str, Any]:
         """Fingerprints and counts of a task's images, with other classes."""
-        parts = super().describe(suite, task, config)
+        parts = super().describe(*arguments, **named)
         return {
             name: {**part, "class_counts": dict.fromkeys(self._classes, 0)} for name, part in parts.items()
         }
