@@ -16,8 +16,8 @@ __all__ = [
     "searched",
 ]
 
-# How the source of a value says that a search chose it on the target's labels, and that people did, who looked
-# at accuracies on the target. Searches write and leaderboards read these words.
+# How the source of a value says that a search chose it on the target's labels, and that people did who looked
+# at target accuracy. Searches write these words and leaderboards read them.
 ON_TARGET_LABELS = "chosen on target labels"
 LOOKED_AT_TARGET = "looking at target accuracy"
 SEARCHED = re.compile(r"dabench tune: best of (?P<trials>\d+ trials?)[^,;()]* by rule (?P<rule>[^\s,;()]+)")

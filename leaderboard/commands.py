@@ -89,6 +89,8 @@ def select_runs(results: Path, rules: tuple[str, ...], jobs: int, style: str, ru
     console = standard_console()
     if style == "json":
         console.file.write(as_json(found))
+    elif style != "table" and not found.runs:
+        pass  # stdout may be a file: the sentence below goes to stderr
     elif style == "csv":
         console.file.write(as_csv(found.runs if runs else found.report))
     elif style == "markdown":

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from dabench.leaderboard.choices import Selection
+from dabench.leaderboard.rows import Row, Table
 from dabench.leaderboard.runs import Run
 
 __all__ = ["COLUMNS", "newest_per_seed", "tidy", "to_csv"]
@@ -13,8 +14,9 @@ __all__ = ["COLUMNS", "newest_per_seed", "tidy", "to_csv"]
 COLUMNS = [
     "suite", "task", "source", "target", "method", "configuration", "uses_target_labels",
     "backbone", "protocol", "seed", "run_id", "status", "metric", "selection",
-    "selected_step", "value", "last", "accuracy", "mean_class_accuracy", "oracle", "oracle_step", "steps",
-    "training_seconds", "total_seconds", "started_at", "used", "failure", "record",
+    "on_target_labels", "tuned", "selected_step", "value", "last", "accuracy", "mean_class_accuracy",
+    "oracle", "oracle_step", "steps", "training_seconds", "total_seconds", "started_at", "used", "failure",
+    "record",
 ]  # fmt: skip
 # A spreadsheet takes a text that begins with one of these for a formula and runs it.
 FORMULA_STARTS = ("=", "+", "-", "@")
@@ -29,7 +31,7 @@ def newest_per_seed(runs: Sequence[Run]) -> list[Run]:
     return [newest[key] for key in sorted(newest)]
 
 
-def _line(run: Run, selection: Selection) -> dict[str, object]:
+def _line(run: Run, row: Row, selection: Selection) -> dict[str, object]:
     record = run.record
     choice = selection.choose(run) if record.status == "done" else None
     line: dict[str, object] = {
@@ -42,6 +44,8 @@ def _line(run: Run, selection: Selection) -> dict[str, object]:
     return line | {
         "configuration": run.configuration,
         "selection": selection.rule_of(run),
+        "on_target_labels": row.chosen,
+        "tuned": row.tuned.removeprefix("tuned: "),
         "selected_step": choice.step if choice else None,
         "value": choice.value if choice else None,
         "last": record.value,
@@ -52,20 +56,21 @@ def _line(run: Run, selection: Selection) -> dict[str, object]:
         "total_seconds": timing.total_seconds if timing else None,
         "started_at": timing.started_at if timing else "",
         "failure": f"{failure.kind}: {failure.message}" if failure else "",
+        "used": run.file in row.choices,
         "record": run.file,
     }
 
 
-def tidy(runs: Sequence[Run], used: frozenset[str], selection: Selection) -> pd.DataFrame:
+def tidy(tables: Sequence[Table], selection: Selection) -> pd.DataFrame:
     """One line a run with the columns of COLUMNS, sorted; accuracies in [0, 1], times in seconds.
 
     Args:
-        runs: all runs, in any order.
-        used: the files of those that enter the tables.
-        selection: the rule of each run; ``value`` is taken by it.
+        tables: with all their runs, those that are not counted too.
+        selection: the rule of each run, by which the tables were made; ``value`` is taken by it.
     """
-    frame = pd.DataFrame([_line(run, selection) for run in runs], columns=COLUMNS)
-    frame["used"] = [run.file in used for run in runs]
+    rows = [row for table in tables for row in table.rows]
+    lines = [_line(run, row, selection) for row in rows for run in row.group.runs]
+    frame = pd.DataFrame(lines, columns=COLUMNS)
     for name in ("oracle_step", "selected_step", "steps", "seed"):
         frame[name] = frame[name].astype("Int64")
     order = ["suite", "backbone", "protocol", "method", "configuration", "task", "seed", "record"]

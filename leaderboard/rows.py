@@ -5,10 +5,14 @@ from dataclasses import dataclass, field
 
 from dabench.leaderboard.choices import LAST, Choice
 from dabench.leaderboard.groups import Group
+from dabench.leaderboard.origins import HYPERPARAMETERS, Origins
 from dabench.leaderboard.runs import Run
 from dabench.leaderboard.statistics import Difference, Interval, Share
+from dabench.recipe import ON_TARGET_LABELS
 
 __all__ = ["Cell", "NotRun", "Row", "SuiteInfo", "Table"]
+
+NOTHING_TOLD = Origins()
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,8 @@ class Row:
         used: the finished runs that count, one a task and seed.
         choices: of each run in ``used``, by its file, what the rule chose.
         rule: the selection rule that the values are taken by.
-        on_target_labels: whether that rule reads target labels: never ranked.
+        peeking: whether that rule reads target labels.
+        origins: how its hyperparameters were chosen.
         notes: sentences a reader of the row needs.
     """
 
@@ -71,7 +76,8 @@ class Row:
     tasks_done: int
     choices: Mapping[str, Choice]
     rule: str = LAST
-    on_target_labels: bool = False
+    peeking: bool = False
+    origins: Origins = NOTHING_TOLD
     notes: tuple[str, ...] = ()
     gain: Difference | None = None
     share: Share | None = None
@@ -87,6 +93,23 @@ class Row:
     def upper_bound(self) -> bool:
         """Trained on target labels: never ranked."""
         return self.group.upper_bound
+
+    @property
+    def on_target_labels(self) -> bool:
+        """Target labels chose the step or hyperparameters: never ranked."""
+        return self.peeking or self.origins.on_target_labels
+
+    @property
+    def chosen(self) -> str:
+        """What target labels chose, in words; empty where they chose nothing."""
+        if not self.origins.on_target_labels:
+            return ON_TARGET_LABELS if self.peeking else ""
+        return f"step and {HYPERPARAMETERS}" if self.peeking else HYPERPARAMETERS
+
+    @property
+    def tuned(self) -> str:
+        """The search that hyperparameters come from, in words; empty where there was none."""
+        return f"tuned: {'; '.join(self.origins.tuned)}" if self.origins.tuned else ""
 
     @property
     def failed(self) -> int:
@@ -116,6 +139,7 @@ class Table:
         rows: ranked ones by average, then incomplete ones, then upper bounds.
         suite_known: False where the columns are only those that some run has.
         absent: bounds that were not run.
+        notes: sentences that hold for all rows.
     """
 
     suite: str
@@ -127,6 +151,7 @@ class Table:
     rows: tuple[Row, ...]
     suite_known: bool
     absent: tuple[NotRun, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def rules(self) -> tuple[str, ...]:

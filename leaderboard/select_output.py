@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 
 from dabench.leaderboard.frame import to_csv
+from dabench.leaderboard.origins import HYPERPARAMETERS
 from dabench.leaderboard.selecting import ALL_METHODS, Line, Selected
 from dabench.leaderboard.view import percent, points
 
@@ -19,7 +20,7 @@ __all__ = ["FORMATS", "Format", "as_csv", "as_json", "as_markdown", "print_table
 Format = Literal["table", "markdown", "csv", "json"]
 FORMATS: tuple[Format, ...] = ("table", "markdown", "csv", "json")
 DASH = "–"
-Grid = tuple[str, list[str], list[list[str]]]  # title, heads, rows
+Grid = tuple[str, list[str], list[list[str]]]  # title, heads, rows; a title alone is a sentence
 TEXT_COLUMNS = frozenset({"rule", "method", "why not", "task", "record"})
 
 
@@ -38,6 +39,9 @@ def as_markdown(found: Selected, with_runs: bool) -> str:
     """Tables with a title each."""
     parts = []
     for title, heads, rows in _grids(found, with_runs):
+        if not heads:
+            parts.append(f"{title}\n")
+            continue
         lines = [heads, ["---" if head in TEXT_COLUMNS else "---:" for head in heads], *rows]
         table = "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
         parts.append(f"{title}\n\n{table}\n")
@@ -51,6 +55,9 @@ def _cell(text: str) -> str:
 def print_tables(console: Console, found: Selected, with_runs: bool) -> None:
     """Print to a terminal."""
     for title, heads, rows in _grids(found, with_runs):
+        if not heads:
+            console.print(title, soft_wrap=True, markup=False, highlight=False)
+            continue
         table = RichTable(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD)
         for head in heads:
             table.add_column(head, justify="left" if head in TEXT_COLUMNS else "right", overflow="fold")
@@ -96,25 +103,50 @@ def _costs(title: str, lines: Sequence[Line]) -> Grid:
 
 
 def _crossed(title: str, lines: Sequence[Line]) -> list[Grid]:
-    """Many rules: what each one costs, a row a rule, a column a method."""
-    methods = list(dict.fromkeys(_method(line) for line in lines))
-    cells = {(_name(line), _method(line)): line for line in lines}
-    rules = list(dict.fromkeys(_name(line) for line in lines))
-    kinds: list[tuple[str, Callable[[Line], str], str]] = [
-        ("average at the chosen steps, percent", lambda line: _number(line, "average"), ALL_METHODS),
-        ("what the choice lacks to the oracle, points", lambda line: _number(line, "regret"), ""),
-        ("weighted Spearman of score and true accuracy, from -1 to +1", _correlation, ""),
+    """Many rules: what each one costs."""
+    single = [line for line in lines if line["method"] != ALL_METHODS]
+    return [
+        _grid(
+            f"{title}: average at the chosen steps, percent",
+            single,
+            lambda line: _number(line, "average"),
+            f"{title}: {_no_average(lines[0])}",
+        ),
+        _grid(
+            f"{title}: what the choice lacks to the oracle, points",
+            lines,
+            lambda line: _number(line, "regret"),
+            f"{title}: no comparison with the oracle: no seed was run on all these tasks",
+        ),
+        _grid(
+            f"{title}: weighted Spearman of score and true accuracy, from -1 to +1",
+            lines,
+            _correlation,
+            f"{title}: no weighted Spearman: too few evaluations with scores, or all are equal",
+        ),
     ]
-    grids = []
-    for words, shown, left_out in kinds:
-        columns = [method for method in methods if method != left_out]
-        rows = [[rule, *(shown(cells[rule, method]) for method in columns)] for rule in rules]
-        grids.append((f"{title}: {words}", ["rule", *columns], rows))
-    return grids
+
+
+def _grid(title: str, lines: Sequence[Line], shown: Callable[[Line], str], otherwise: str) -> Grid:
+    """A row a rule, a column a method; a sentence instead where no cell has a number."""
+    cells = {(_name(line), _method(line)): shown(line) for line in lines}
+    if set(cells.values()) <= {DASH}:
+        return otherwise, [], []
+    methods = list(dict.fromkeys(method for _, method in cells))
+    rules = list(dict.fromkeys(rule for rule, _ in cells))
+    return title, ["rule", *methods], [[rule, *(cells[rule, one] for one in methods)] for rule in rules]
+
+
+def _no_average(line: Line) -> str:
+    if line["tasks_run"] < line["tasks"]:
+        return f"no average: {line['tasks_run']} of {line['tasks']} tasks were run"
+    return "no average: no method has a seed that was run on all tasks"
 
 
 def _method(line: Line) -> str:
-    return f"{line['method']} ({line['configuration']})" if line["configuration"] else str(line["method"])
+    chosen = HYPERPARAMETERS if line["hyperparameters_on_target_labels"] else ""
+    words = ", ".join(filter(None, (line["configuration"], chosen)))
+    return f"{line['method']} ({words})" if words else str(line["method"])
 
 
 def _number(line: Line, name: str) -> str:

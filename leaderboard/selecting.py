@@ -87,14 +87,25 @@ def _coverage(runs: Sequence[Run], entry: RuleEntry) -> Line:
 
 
 def _report(table: Table, rules: Mapping[str, RuleEntry]) -> Iterator[Line]:
-    place = {"suite": table.suite, "backbone": table.backbone, "protocol": table.protocol}
+    place: Line = {"suite": table.suite, "backbone": table.backbone, "protocol": table.protocol}
     report = validator_report(table, rules)
+    run_tasks = {run.record.task for row in report.rows for run in row.used}
+    place |= {"tasks": len(table.tasks), "tasks_run": len(run_tasks)}
     for rule in report.rules:
         common = {**place, "rule": rule.name, "uses_target_labels": rule.entry.cls.uses_target_labels}
         if report.rows:
-            yield {**common, "method": ALL_METHODS, "configuration": "", **_together(rule)}
+            yield {**common, **_named(ALL_METHODS), **_together(rule)}
         for row, cell in zip(report.rows, rule.cells, strict=True):
-            yield {**common, "method": row.method, "configuration": row.group.label, **_costs(cell)}
+            named = _named(row.method, row.group.label, row.origins.on_target_labels)
+            yield {**common, **named, **_costs(cell)}
+
+
+def _named(method: str, configuration: str = "", on_target_labels: bool = False) -> Line:
+    return {
+        "method": method,
+        "configuration": configuration,
+        "hyperparameters_on_target_labels": on_target_labels,
+    }
 
 
 def _together(rule: RuleReport) -> Line:

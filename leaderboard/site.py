@@ -90,9 +90,8 @@ def write_site(
         raise UserError(f"'{out}' is a file, so no folder for the page", "name another with --out")
     runs = scored(results, runs, rules, advance=advance)
     tables = aggregate(runs, known_suites() if suites is None else suites, selection)
-    used = frozenset(run.file for table in tables for row in table.rows for run in row.used)
     pages = render(Content(tables, runs, problems, published_tables(), rules))
-    files = {**pages, "results.csv": to_csv(tidy(runs, used, selection)), ".nojekyll": b""}
+    files = {**pages, "results.csv": to_csv(tidy(tables, selection)), ".nojekyll": b""}
     for name in sorted(files, key=lambda name: (name == "index.html", name)):  # the index last: it links
         write_atomically(out / name, files[name])
         (out / name).chmod(0o644)  # temporary files are private, a page is there to be served

@@ -37,6 +37,8 @@ def show(report: SiteReport) -> None:
     console = Console(highlight=False)
     for table in report.tables:
         console.print(_rich(table))
+        for note in table.notes:
+            say(console, f"  {note}")
         for one in table.absent:
             say(console, f"  {one.method} was not run: {one.command}")
     if not report.done + report.failed:
@@ -67,7 +69,8 @@ def _rich(table: Table) -> RichTable:
 def _label(row: Row) -> str:
     marks = [
         "upper bound" if row.upper_bound else "",
-        "chosen on target labels" if row.on_target_labels else "",
+        row.chosen,
+        row.tuned,
         "worse than not adapting" if row.harmful else "",
     ]
     words = ", ".join(filter(None, marks))

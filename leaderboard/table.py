@@ -12,6 +12,7 @@ from dabench.leaderboard.bounds import absent_bounds, share_of_gap
 from dabench.leaderboard.choices import Choice, Selection
 from dabench.leaderboard.frame import newest_per_seed
 from dabench.leaderboard.groups import BOUND, REFERENCE, Group, group, reference_for, unlike
+from dabench.leaderboard.origins import looked_note, origins
 from dabench.leaderboard.rows import Cell, Row, SuiteInfo, Table
 from dabench.leaderboard.runs import Run
 from dabench.leaderboard.seeds import averages, by_task, over_seeds, task_mean
@@ -65,9 +66,11 @@ def _table(
     groups = group(runs)
     rows = {one.key: _row(one, tasks, selection) for one in groups}
     compared = [_compare(rows[one.key], groups, rows) for one in groups]
-    ordered = _ranked(compared)
+    shared = sorted(frozenset.intersection(*(row.origins.looked for row in compared)))
+    ordered = _ranked(_looked(row, shared) for row in compared)
     absent = absent_bounds(sorted(runs, key=lambda run: run.file))
-    return Table(*key, info or SuiteInfo(key[0]), tasks, ordered, info is not None, absent)
+    notes = tuple(filter(None, [looked_note(shared)]))
+    return Table(*key, info or SuiteInfo(key[0]), tasks, ordered, info is not None, absent, notes)
 
 
 def _row(one: Group, tasks: Sequence[str], selection: Selection) -> Row:
@@ -99,8 +102,15 @@ def _row(one: Group, tasks: Sequence[str], selection: Selection) -> Row:
         choices,
         rule,
         rule in selection.peeking,
+        origins(one.runs),
         (*_notes(one, used, cells, means), *_rule_notes(rule, list(choices.values()))),
     )
+
+
+def _looked(row: Row, shared: Sequence[str]) -> Row:
+    """Add what of a row's recipe was chosen by looking at target accuracy, beyond what all rows share."""
+    note = looked_note(row.origins.looked, shared)
+    return replace(row, notes=(*row.notes, note)) if note else row
 
 
 def _inflation(run: Run) -> float | None:
@@ -160,6 +170,10 @@ def _compare(row: Row, groups: Sequence[Group], rows: Mapping[str, Row]) -> Row:
     }
     differs = unlike(row.group, reference)
     notes = [f"unlike its source_only: {', '.join(differs)}"] if differs else []
+    if row.tuned and not base.tuned:
+        notes.append("its source_only was not tuned")
+    if base.chosen and not row.chosen:
+        notes.append(f"its source_only: {base.chosen}")
     if bounds and not bound and not row.upper_bound:
         notes.append("no single target_only row fits, so no share of the gap")
     return replace(
