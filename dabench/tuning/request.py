@@ -44,7 +44,12 @@ class TuneRequest:
         """The command line that runs a method in the setting of the search, with the usual seeds."""
         others = tuple(f"{other}." for other in self.methods if other != method)
         own = [text for text in self.assignments if not text.strip().startswith(others)]
-        return shlex.join(["dabench", "run", "--method", method, "--suite", self.suite, *self._setting(own)])
+        words = ["dabench", "run", "--method", method, "--suite", self.suite, *self._setting(own)]
+        if self.data != Path("data"):
+            words += ["--data", str(self.data)]
+        if self.device != "auto":
+            words += ["--device", self.device]
+        return shlex.join(words)
 
     def _setting(self, assignments: Sequence[str]) -> list[str]:
         """The flags that tune and run share."""

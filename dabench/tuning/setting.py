@@ -127,9 +127,9 @@ class Setting:
                 if run.missing is not None:
                     raise MissingDataError(str(run.missing), run.missing.hint)
 
-    def journal(self, folder: RecordStore, search: MethodSearch) -> Journal:
-        """The journal of a method's search; another search has another one. Needs the images."""
-        about = {
+    def about(self, search: MethodSearch) -> dict[str, Any]:
+        """What makes a method's search this one: all but the number of trials. Needs the images."""
+        return {
             "method": search.entry.name,
             "suite": self.suite.name,
             "rule": self.rule.name,
@@ -142,6 +142,12 @@ class Setting:
             "recipe": dict(search.recipe),
             "runs_of_trial_0": sorted(str(run.run_id) for run in search.runs),
         }
-        digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:12]
-        name = f"{self.suite.name}-{search.entry.name}-{self.rule.name}-{digest}.jsonl"
-        return Journal(folder.root / name, about)
+
+    def name(self, search: MethodSearch) -> str:
+        """A method's search as files are called: another search of the same method has another digest."""
+        digest = hashlib.sha256(json.dumps(self.about(search), sort_keys=True).encode()).hexdigest()[:8]
+        return f"{self.suite.name}-{search.entry.name}-{self.rule.name}-{digest}"
+
+    def journal(self, folder: RecordStore, search: MethodSearch) -> Journal:
+        """The journal of a method's search."""
+        return Journal(folder.root / f"{self.name(search)}.jsonl", self.about(search))

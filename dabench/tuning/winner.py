@@ -35,8 +35,7 @@ def recipe_file(folder: Path, setting: Setting, search: MethodSearch) -> Path:
 
 def _name(setting: Setting, search: MethodSearch) -> str:
     """A recipe's name has fewer signs than a method's: cdan+e becomes cdan-e."""
-    text = f"{setting.suite.name}-{search.entry.name}-{setting.rule.name}"
-    return re.sub(r"[^a-z0-9_.-]", "-", text.lower())
+    return re.sub(r"[^a-z0-9_.-]", "-", setting.name(search).lower())
 
 
 def recipe_book(setting: Setting, search: MethodSearch, best: Trial) -> RecipeBook:

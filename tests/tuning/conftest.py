@@ -65,10 +65,23 @@ def dab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
 
 @pytest.fixture
-def read_recipe() -> Callable[[str], RecipeBook]:
+def find_recipe() -> Callable[[str], Path]:
+    """A recipe file: the path itself, or the only one of a name without its digest."""
+
+    def find(path: str) -> Path:
+        if Path(path).is_file():
+            return Path(path)
+        (found,) = Path(path).parent.glob(f"{Path(path).stem}-*.yaml")
+        return found
+
+    return find
+
+
+@pytest.fixture
+def read_recipe(find_recipe: Callable[[str], Path]) -> Callable[[str], RecipeBook]:
     import yaml
 
     def read(path: str) -> RecipeBook:
-        return RecipeBook.model_validate(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
+        return RecipeBook.model_validate(yaml.safe_load(find_recipe(path).read_text(encoding="utf-8")))
 
     return read

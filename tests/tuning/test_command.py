@@ -71,10 +71,11 @@ def test_the_recipe_runs(dab: Dab, tiny_suite: Path, read_recipe: ReadRecipe) ->
     code, out, err = dab(f"{line} --seed 0 --device cpu --results table")
     assert (code, err) == (0, "")
     (record,) = records("table")
-    recipe = read_recipe("recipes/tiny-dann-entropy.yaml").methods["dann"].suites["tiny"]
+    book = read_recipe("recipes/tiny-dann-entropy.yaml")
+    recipe, name = book.methods["dann"].suites["tiny"], book.name
     assert record.config["optimiser"]["lr"] == recipe["optimiser.lr"].value
     assert record.provenance["optimiser.lr"] == (
-        "recipe tiny-dann-entropy for dann on tiny: dabench tune: best of 3 trials x 1 task x 1 seed "
+        f"recipe {name} for dann on tiny: dabench tune: best of 3 trials x 1 task x 1 seed "
         f"by rule entropy (random, search seed 0), dabench {dabench.__version__}"
     )
     (trial,) = [one for one in records() if one.config == record.config]
@@ -120,16 +121,18 @@ def test_an_interrupted_search_goes_on_and_runs_nothing_twice(
     assert len(counted.labels) == before
 
 
-def test_more_trials_go_on_where_fewer_ended(dab: Dab, tiny_suite: Path, counted: Any) -> None:
+def test_more_trials_go_on_where_fewer_ended(
+    dab: Dab, tiny_suite: Path, counted: Any, find_recipe: Any
+) -> None:
     line = f"tune -m source_only -s {tiny_suite} --task A2B --rule entropy --device cpu"
     assert dab(f"{line} --trials 2")[0] == 0
-    first = Path("recipes/tiny-source_only-entropy.yaml").read_text()
+    first = find_recipe("recipes/tiny-source_only-entropy.yaml").read_text()
     assert dab(f"{line} --trials 4")[0] == 0
     assert len(counted.labels) == len(set(counted.labels)) == 4
     (journal,) = Path("results-tune").glob("*.jsonl")
     assert len(journal.read_text().splitlines()) == 5
     assert dab(f"{line} --trials 2")[0] == 0  # and the smaller budget is what it was
-    assert Path("recipes/tiny-source_only-entropy.yaml").read_text() == first
+    assert find_recipe("recipes/tiny-source_only-entropy.yaml").read_text() == first
 
 
 def test_a_failed_run_makes_its_trial_lose_and_the_search_goes_on(
@@ -164,7 +167,8 @@ def test_where_all_trials_fail_nothing_is_chosen(dab: Dab, tiny_suite: Path, cou
     code, out, _ = dab(line)
     assert code == 1
     assert "dann: no trial has a score, so nothing is chosen" in out
-    assert [path.name for path in Path("recipes").iterdir()] == ["tiny-source_only-entropy.yaml"]
+    (written,) = Path("recipes").iterdir()
+    assert written.name.startswith("tiny-source_only-entropy-")
 
 
 def test_the_oracle_is_marked_everywhere(dab: Dab, tiny_suite: Path, read_recipe: ReadRecipe) -> None:
@@ -287,8 +291,8 @@ def test_methods_are_searched_side_by_side_with_their_own_values(dab: Dab, tiny_
     code, out, _ = dab(f"tune -m dann -m source_only -s {tiny_suite} {flags} --device cpu")
     assert code == 0
     rest = f"--suite {tiny_suite} --task A2B --protocol holdout"
-    assert f"next: dabench run --method dann {rest} --set dann.steps=6 --recipe recipes" in out
-    assert f"next: dabench run --method source_only {rest} --recipe recipes" in out
+    assert f"next: dabench run --method dann {rest} --set dann.steps=6 --device cpu --recipe recipes" in out
+    assert f"next: dabench run --method source_only {rest} --device cpu --recipe recipes" in out
     by_method: dict[str, list[Any]] = {}
     for record in records():
         by_method.setdefault(record.method, []).append(record.config)
@@ -299,3 +303,13 @@ def test_methods_are_searched_side_by_side_with_their_own_values(dab: Dab, tiny_
     }
     rates = {config["optimiser"]["lr"] for configs in by_method.values() for config in configs}
     assert len(rates) == 3  # the recipe's, and one of each method
+
+
+def test_another_search_leaves_a_recipe_as_it_is(dab: Dab, tiny_suite: Path, find_recipe: Any) -> None:
+    line = f"tune -m source_only -s {tiny_suite} --rule entropy --trials 1 --device cpu"
+    assert dab(f"{line} --task A2B")[0] == 0
+    first = find_recipe("recipes/tiny-source_only-entropy.yaml")
+    content = first.read_bytes()
+    assert dab(line)[0] == 0  # on both tasks: another search
+    assert first.read_bytes() == content
+    assert len(list(Path("recipes").glob("*.yaml"))) == 2
