@@ -98,4 +98,5 @@ def select_runs(results: Path, rules: tuple[str, ...], jobs: int, style: str, ru
     elif found.runs:
         print_tables(console, found, runs)
     if not found.runs:
-        say(console if style == "table" else error_console(), NO_RUNS)
+        words = f"No run has finished, {found.failed} failed: dabench leaderboard says why"
+        say(console if style == "table" else error_console(), words if found.failed else NO_RUNS)

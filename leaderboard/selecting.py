@@ -34,12 +34,14 @@ class Selected:
         report: one line a table, rule and method, and one for all methods of the table together.
         runs: one line a rule and run: the chosen step and its value.
         problems: files that are no records.
+        failed: number of failed runs.
     """
 
     rules: list[Line]
     report: list[Line]
     runs: list[Line]
     problems: list[Problem]
+    failed: int
 
 
 def select(
@@ -71,6 +73,7 @@ def select(
         [line for table in tables for line in _report(table, rules)],
         [_chosen(run, name) for name in rules for run in finished],
         problems,
+        len(runs) - len(finished),
     )
 
 

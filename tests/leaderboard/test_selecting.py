@@ -72,8 +72,8 @@ def test_scores_are_kept_beside_the_records_and_read_again(
     app: typer.Typer, results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = run(app, "--results", str(results), "--rule", "entropy", "--format", "csv")
-    assert len(list(results.rglob("*.scores.json"))) == 5
-    monkeypatch.setattr("dabench.scores.score_run", lambda *_: pytest.fail("scored again"))
+    assert len(list(results.rglob("*.scores.json"))) == 4  # a run that stored nothing keeps none
+    monkeypatch.setattr("dabench.scores._parts", lambda *_: pytest.fail("scored again"))
     assert run(app, "--results", str(results), "--rule", "entropy", "--format", "csv") == first
 
 
