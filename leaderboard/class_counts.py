@@ -72,14 +72,18 @@ def label_shift(source: Mapping[str, int], target: Mapping[str, int]) -> float:
 
 
 def class_counts(table: Table) -> tuple[TaskClasses, ...]:
-    """The tasks of a table whose records hold class counts, each as its newest run saw it."""
+    """The tasks of a table whose records hold class counts, each as its newest run saw it.
+
+    Upper bounds come last: they do not read the source.
+    """
     runs = [run for row in table.rows for run in row.group.runs]
     found = (_task(task, [run for run in runs if run.record.task == task]) for task in table.tasks)
     return tuple(one for one in found if one is not None)
 
 
 def _task(task: str, runs: Sequence[Run]) -> TaskClasses | None:
-    for run in sorted(runs, key=lambda run: run.started, reverse=True):
+    newest = sorted(runs, key=lambda run: run.started, reverse=True)
+    for run in sorted(newest, key=lambda run: run.record.uses_target_labels):
         source, target = (_counts(run.record.dataset.get(name)) for name in ("source", "target"))
         parts = Counts.of(source), Counts.of(target)
         if parts[0] and parts[1]:

@@ -10,9 +10,12 @@ from dabench.leaderboard.runs import Run
 from dabench.leaderboard.statistics import Difference, Interval, Share
 from dabench.recipe import ON_TARGET_LABELS
 
-__all__ = ["Cell", "NotRun", "Row", "SuiteInfo", "Table"]
+__all__ = ["FEWEST_SEEDS", "Cell", "NotRun", "Row", "SuiteInfo", "Table"]
 
 NOTHING_TOLD = Origins()
+
+# Below three seeds an interval is so wide (n = 2: 12.7 times the standard error) that an order means nothing.
+FEWEST_SEEDS = 3
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,21 @@ class Row:
     def failed(self) -> int:
         """Number of failed runs."""
         return sum(cell.failed for cell in self.cells.values())
+
+    @property
+    def unavailable(self) -> int:
+        """Number of finished runs that the selection rule is not available for."""
+        return sum(cell.unavailable for cell in self.cells.values())
+
+    @property
+    def may_rank(self) -> bool:
+        """Whether the row takes a place: complete, enough seeds, no target labels, no run left out.
+
+        A rule that is undefined just where models are bad would otherwise flatter a row.
+        """
+        if self.upper_bound or self.on_target_labels or self.unavailable:
+            return False
+        return self.average is not None and self.average.n >= FEWEST_SEEDS
 
     @property
     def harmful(self) -> bool:

@@ -217,4 +217,5 @@ def paired_share(part: ArrayLike, whole: ArrayLike, level: float = LEVEL) -> Sha
     if a <= 0:
         return Share(None, None, None, n)
     root = max(b * b - a * c, 0.0) ** 0.5
-    return Share(top / bottom, float((b - root) / a), float((b + root) / a), n)
+    ratio = top / bottom  # in between, but for rounding where all pairs are equal
+    return Share(ratio, min(ratio, float((b - root) / a)), max(ratio, float((b + root) / a)), n)

@@ -13,15 +13,12 @@ from dabench.leaderboard.choices import Choice, Selection
 from dabench.leaderboard.frame import newest_per_seed
 from dabench.leaderboard.groups import BOUND, REFERENCE, Group, group, reference_for, unlike
 from dabench.leaderboard.origins import looked_note, origins
-from dabench.leaderboard.rows import Cell, Row, SuiteInfo, Table
+from dabench.leaderboard.rows import FEWEST_SEEDS, Cell, Row, SuiteInfo, Table
 from dabench.leaderboard.runs import Run
 from dabench.leaderboard.seeds import averages, by_task, over_seeds, task_mean
 from dabench.leaderboard.statistics import ROUNDING, difference
 
 __all__ = ["FEWEST_SEEDS", "REFERENCE", "Cell", "Row", "SuiteInfo", "Table", "aggregate"]
-
-# Below three seeds an interval is so wide (n = 2: 12.7 times the standard error) that an order means nothing.
-FEWEST_SEEDS = 3
 
 
 def aggregate(
@@ -198,7 +195,7 @@ def _ranked(rows: Iterable[Row]) -> tuple[Row, ...]:
     ordered: list[Row] = []
     rank, ranked, previous = 0, 0, float("inf")
     for row in sorted(rows, key=place):
-        if row.upper_bound or row.on_target_labels or row.average is None or row.average.n < FEWEST_SEEDS:
+        if not row.may_rank or row.average is None:
             ordered.append(row)
             continue
         ranked += 1

@@ -27,7 +27,7 @@ def test_a_mistake_on_the_real_command_line(tmp_path: Path) -> None:
     assert (said.returncode, said.stdout) == (2, "")
     assert said.stderr.splitlines() == [
         "error: unknown list 'methodz'",
-        "did you mean 'methods'? available: backbones, methods, suites",
+        "did you mean 'methods'? available: backbones, methods, protocols, rules, suites",
     ]
 
 
@@ -53,7 +53,7 @@ def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(tiny_suite: Path, tmp_
     before, problems = store.read_all()
     assert (len(before), problems) == (done, [])
     files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
-    assert sorted(path.suffix for path in files) == [".json"] * done + [".npz"] * done
+    assert sorted(path.suffix for path in files) == [".json"] * done + [".npz"] * 2 * done
     rest = dabench(*command, cwd=tmp_path)
     assert rest.returncode == 0, rest.stderr
     assert f"{done} of 3 runs are done already" in rest.stdout

@@ -57,14 +57,14 @@ def test_a_protocol_says_by_which_rule_it_reports(record: Make, runs_of: Runs, j
 
 def table_rows(
     record: Make, trained: Callable[..., Record], runs_of: Runs, judged: Judge, suites: Suites,
-    selection: Selection, skip: tuple[str, int] = ("", 0),
+    selection: Selection, skip: tuple[str, int] = ("", 0), seeds: int = 3,
 ) -> dict[str, Row]:  # fmt: skip
     """Two methods whose best step is not the last; ``skip`` names a method and seed without scores of snd."""
     records = [
         trained(record(method, task, seed), 0.3 + low, 0.5 + low, 0.4 + low)
         for method, low in (("source_only", 0.0), ("dann", 0.1))
         for task in TASKS
-        for seed in range(3)
+        for seed in range(seeds)
     ]
     runs = []
     for run in runs_of(records):
@@ -103,6 +103,16 @@ def test_a_run_without_the_rule_is_a_missing_run(
     assert row.rank is None
     assert [row.cells[task].unavailable for task in TASKS] == [1, 1]
     assert "snd is not available for 2 runs: nothing stored" in row.notes
+
+
+def test_seeds_that_a_rule_leaves_out_cost_the_rank(
+    record: Make, trained: Callable[..., Record], runs_of: Runs, judged: Judge, suites: Suites
+) -> None:
+    """A rule that is not defined where models are bad must not flatter: three seeds would be enough."""
+    rows = table_rows(record, trained, runs_of, judged, suites, Selection("snd"), ("dann", 1), seeds=4)
+    assert rows["dann"].average is not None
+    assert (rows["dann"].average.n, rows["dann"].rank) == (3, None)
+    assert rows["source_only"].rank == 1
 
 
 def test_what_the_best_epoch_adds_does_not_depend_on_the_rule(
