@@ -9,6 +9,7 @@ __all__ = [
     "LOOKED_AT_TARGET",
     "ON_TARGET_LABELS",
     "SEARCHED",
+    "TRIAL",
     "MethodRecipes",
     "Recipe",
     "RecipeBook",
@@ -20,6 +21,7 @@ __all__ = [
 # at target accuracy. Searches write these words and leaderboards read them.
 ON_TARGET_LABELS = "chosen on target labels"
 LOOKED_AT_TARGET = "looking at target accuracy"
+TRIAL = "tried by dabench tune"
 SEARCHED = re.compile(r"dabench tune: best of (?P<trials>\d+ trials?)[^,;()]* by rule (?P<rule>[^\s,;()]+)")
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dabench.leaderboard.runs import Run
-from dabench.recipe import LOOKED_AT_TARGET, ON_TARGET_LABELS, SEARCHED
+from dabench.recipe import LOOKED_AT_TARGET, ON_TARGET_LABELS, SEARCHED, TRIAL
 
 __all__ = ["HYPERPARAMETERS", "Origins", "looked_note", "origins"]
 
@@ -18,11 +18,13 @@ class Origins:
     Attributes:
         on_target_labels: a search chose a value on target labels.
         tuned: the searches that values come from, such as "best of 20 trials by infomax".
+        trial: a search tried a value: whoever ranks trials by target accuracy chooses on target labels.
         looked: paths of values that a recipe says were chosen by looking at target accuracy.
     """
 
     on_target_labels: bool = False
     tuned: tuple[str, ...] = ()
+    trial: bool = False
     looked: frozenset[str] = frozenset()
 
 
@@ -37,6 +39,7 @@ def origins(runs: Iterable[Run]) -> Origins:
     return Origins(
         any(ON_TARGET_LABELS in source.casefold() for _, source in told),
         tuple(sorted({f"best of {one['trials']} by {one['rule']}" for one in searches if one})),
+        any(source == TRIAL for _, source in told),
         frozenset(path for path, source in told if LOOKED_AT_TARGET in source.casefold()),
     )
 

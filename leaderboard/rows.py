@@ -112,6 +112,8 @@ class Row:
     @property
     def tuned(self) -> str:
         """The search that hyperparameters come from, in words; empty where there was none."""
+        if self.origins.trial:
+            return "a trial of a search, never ranked"
         return f"tuned: {'; '.join(self.origins.tuned)}" if self.origins.tuned else ""
 
     @property
@@ -130,7 +132,7 @@ class Row:
 
         A rule that is undefined just where models are bad would otherwise flatter a row.
         """
-        if self.upper_bound or self.on_target_labels or self.unavailable:
+        if self.upper_bound or self.on_target_labels or self.origins.trial or self.unavailable:
             return False
         return self.average is not None and self.average.n >= FEWEST_SEEDS
 

@@ -1,6 +1,7 @@
 """Check everything of a search that can be checked before its first run."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,6 +13,7 @@ from dabench.errors import UserError
 from dabench.openings import OpenDomains
 from dabench.plan import PlannedRun, plan
 from dabench.protocol import find_protocol
+from dabench.recipe import TRIAL
 from dabench.records import RecordStore
 from dabench.resolve import parse_assignment
 from dabench.selection import RULES, RuleEntry
@@ -98,6 +100,8 @@ def _planned(
     tried = [(f"{method}.{path}", value) for method, its in values.items() for path, value in its.items()]
     runs: dict[str, list[PlannedRun]] = {}
     for run in plan(sweep, None, [*flags, *tried], domains, store, device):
+        own = dict.fromkeys(values.get(run.config.method, {}), TRIAL)
+        run = replace(run, provenance={**run.provenance, **own})
         runs.setdefault(run.config.method, []).append(run)
     return runs
 

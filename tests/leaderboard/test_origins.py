@@ -15,7 +15,7 @@ from dabench.leaderboard.choices import Selection
 from dabench.leaderboard.runs import Run
 from dabench.leaderboard.site import write_site
 from dabench.leaderboard.table import Row, SuiteInfo, Table, aggregate
-from dabench.recipe import ON_TARGET_LABELS, searched
+from dabench.recipe import ON_TARGET_LABELS, TRIAL, searched
 from dabench.records import Record
 
 Make = Callable[..., Record]
@@ -69,6 +69,18 @@ def test_hyperparameters_chosen_on_target_labels_are_never_ranked(
     assert dann.chosen == "hyperparameters chosen on target labels"
     assert dann.tuned == "tuned: best of 20 trials by oracle"
     assert not rows(found)["gsda"].on_target_labels
+
+
+def test_trials_of_a_search_are_never_ranked(record: Make, table: Callable[..., Table]) -> None:
+    """To take the best of them by this table would be to choose on target labels."""
+    found = table(
+        [
+            *method(record, "source_only", 0.5, {}),
+            *method(record, "dann", 0.9, {"optimiser.lr": TRIAL}),
+        ]
+    )
+    assert [(row.method, row.rank) for row in found.rows] == [("dann", None), ("source_only", 1)]
+    assert found.rows[0].tuned == "a trial of a search, never ranked"
 
 
 def test_step_and_hyperparameters(record: Make, table: Callable[..., Table]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import dabench
-from dabench.recipe import RecipeBook
+from dabench.recipe import TRIAL, RecipeBook
 from dabench.records import Record, RecordStore
 
 # tests/tuning/conftest.py
@@ -39,6 +39,9 @@ def test_a_search_of_two_methods_by_entropy(
     assert not re.search(r"\d+\.\d+ %", out), "who searches without target labels sees no target accuracy"
     found = records()
     assert {record.method for record in found} == {"dann", "source_only"}
+    tried = [record for record in found if record.provenance["optimiser.lr"] == TRIAL]
+    assert len(tried) == 8, "all but the recipe itself, twice"
+    assert all("--set optimiser.lr=" in record.command for record in tried)
     book = read_recipe("recipes/tiny-dann-entropy.yaml")
     recipe = book.methods["dann"].suites["tiny"]
     assert set(recipe) == {"optimiser.lr", "optimiser.weight_decay", "reversal.maximum"}
