@@ -89,8 +89,8 @@ class OpenDomains:
         self, suite: Suite, task: Task, config: RunConfig, uses_target_labels: bool
     ) -> tuple[DomainData, DomainData, DomainData]:
         """What the source's images are drawn from, the target's, and those of the test."""
+        source = self.domain(suite, task.target if uses_target_labels else task.source, "train")
         target = self.domain(suite, task.target, "train")
-        source = target if uses_target_labels else self.domain(suite, task.source, "train")
         return source, target, self.domain(suite, task.target, test_part(config.target_test))
 
     def images(
