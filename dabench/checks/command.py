@@ -1,18 +1,22 @@
 """``dabench check-method``: run every check on a method and say what was found, a line each."""
 
+import contextlib
+import signal
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from dabench.checks.findings import verdicts
 from dabench.checks.loading import given_file
-from dabench.checks.processes import Crashed, check_in_processes
+from dabench.checks.processes import WORDS, Crashed, check_in_processes
 from dabench.checks.verdict import Verdict
 from dabench.errors import UserError
-from dabench.terminal import standard_console
+from dabench.terminal import error_console, standard_console
 
 __all__ = ["execute"]
 
@@ -33,8 +37,14 @@ def execute(method: str, verbose: bool) -> int:
     file = given_file(method)
     console = standard_console()
     started = time.perf_counter()
-    with console.status(f"checking {method} in processes of its own"):
-        reports = check_in_processes([str(file or method)])
+    with _ending_on_request(), error_console().status(f"checking {method} in processes of its own") as status:
+        counted = iter(range(1, len(WORDS) + 1))
+
+        def finished(what: str, seconds: float) -> None:
+            line = Text(f"{next(counted)} of {len(WORDS)} processes: {what}, {seconds:.0f} s", style="dim")
+            _say(status.console, line)
+
+        reports = check_in_processes([str(file or method)], finished)
     for report in reports.values():
         if not isinstance(report, Crashed) and report.error:
             raise UserError(_relative(report.error), report.hint)
@@ -46,6 +56,20 @@ def execute(method: str, verbose: bool) -> int:
     for name in dict.fromkeys(verdict.method for verdict in found):
         _show(console, name, [verdict for verdict in found if verdict.method == name], verbose)
     return _sum_up(console, found, time.perf_counter() - started)
+
+
+@contextlib.contextmanager
+def _ending_on_request() -> Iterator[None]:
+    """A request to end (SIGTERM) ends the command as an error does: nothing of it is left."""
+
+    def leave(number: int, frame: Any) -> None:
+        sys.exit(128 + number)
+
+    earlier = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, earlier)
 
 
 def _show(console: Console, name: str, found: Sequence[Verdict], verbose: bool) -> None:

@@ -27,6 +27,12 @@ BEHAVIOUR: Mapping[str, Claim] = {
         "do what is needed in the process; load weights through the configuration",
         leak=True,
     ),
+    "engine": Claim(
+        "leaves the code of dabench as it is",
+        "compares the functions, classes and methods of dabench's modules before and after its code ran",
+        "override hooks of the method's own class; ask for what is missing",
+        leak=True,
+    ),
     "interior": Claim(
         "does not look behind the interface",
         "notes when its code asks the interpreter for stack frames or for all objects in memory",
@@ -36,10 +42,12 @@ BEHAVIOUR: Mapping[str, Claim] = {
 }
 KINDS: Mapping[Kind, str] = {
     "write": "files",
+    "scratch": "files",
     "read": "files",
     "look": "files",
     "program": "processes",
     "connection": "processes",
+    "engine": "engine",
     "interior": "interior",
 }
 VERBS: Mapping[Kind, str] = {
@@ -48,8 +56,12 @@ VERBS: Mapping[Kind, str] = {
     "look": "lists",
     "program": "starts a program by",
     "connection": "connects by",
+    "scratch": "writes, and removes again,",
+    "engine": "changes",
     "interior": "asks for",
 }
+HELD = ("data", "results", "cache")  # in the process's folder: the engine's own
+UNSTEADY = "cannot be told: two equal runs differ (see 'repeats itself')"
 FINISHED = Claim(
     "lets its process end",
     "waits for the report of the process that runs the method's code",
@@ -74,7 +86,8 @@ def compare_memory(fresh: Outcome, later: Outcome) -> None:
 def judge_events(method: str, events: Sequence[Event], left: Sequence[str] = ()) -> list[Verdict]:
     """Return the verdicts on what a method's code did.
 
-    Reading a file outside the run's folders fails nothing, for it may be weights; it is named.
+    Reading a file outside the run's folders fails nothing, for it may be weights; it is named. So is what was
+    written below the temporary folder and removed again.
 
     Args:
         method: its name.
@@ -85,7 +98,7 @@ def judge_events(method: str, events: Sequence[Event], left: Sequence[str] = ())
     notes: list[str] = []
     for (kind, inside, where), whats in _by_place(events).items():
         line = f"{VERBS[kind]} {_shortened(whats, 1)} ({where})"
-        harmless = kind in ("read", "look") and not inside
+        harmless = kind == "scratch" or (kind in ("read", "look") and not inside)
         (notes if harmless else wrong[KINDS[kind]]).append(line)
     wrong["files"] += [f"leaves {path} behind" for path in left]
     found = []
@@ -99,10 +112,11 @@ def judge_events(method: str, events: Sequence[Event], left: Sequence[str] = ())
 
 
 def _by_place(events: Sequence[Event]) -> dict[tuple[Kind, bool, str], list[str]]:
-    """What was done at each line of the code, inside and outside the run's folders; the worst first."""
+    """What was done at each line of the code, inside and outside the engine's folders; the worst first."""
     found: dict[tuple[Kind, bool, str], list[str]] = {}
     for event in sorted(dict.fromkeys(events), key=lambda event: list(VERBS).index(event.kind)):
-        place = (event.kind, not event.what.startswith(("/", "~")), event.where)
+        inside = event.what.partition("/")[0] in HELD
+        place = (event.kind, inside, event.where)
         found.setdefault(place, []).append(event.what)
     return found
 
@@ -136,6 +150,7 @@ def _leaks(name: str, reports: Reports) -> list[Verdict]:
         for r in whole
         for v in r.verdicts
     )
+    unsteady = any(v.method == name and v.unsteady for r in whole for v in r.verdicts)
     pairs: list[tuple[Claim, tuple[str, str], tuple[str, str], Callable[[Outcome, Outcome], None]]] = [
         (claim, ("plain", key), ("changed", key), compare_labels) for key, claim in LABELS.items()
     ]
@@ -145,6 +160,9 @@ def _leaks(name: str, reports: Reports) -> list[Verdict]:
         if bound:
             found.append(upper_bound(claim, name))
             continue
+        if unsteady:
+            found.append(claim.says(name, UNSTEADY, "skipped"))
+            continue
         try:
             compare(_outcome(reports, one, name), _outcome(reports, other, name))
         except CheckFailed as failure:
@@ -152,7 +170,8 @@ def _leaks(name: str, reports: Reports) -> list[Verdict]:
         else:
             found.append(claim.says(name))
     events = [event for report in whole for event in report.events.get(name, [])]
-    left = sorted({path for report in whole for path in report.left})
+    written = {event.what for r in whole for events in r.events.values() for event in events}
+    left = sorted({path for report in whole for path in report.left} - written)
     return [*found, *judge_events(name, events, left)]
 
 

@@ -71,7 +71,13 @@ MEMORY: Mapping[str, Claim] = {
 
 
 def run_stage(
-    entry: MethodEntry, folder: Path, changed: bool, stage: Stage, task: str = "A2B", name: str = "squares"
+    entry: MethodEntry,
+    folder: Path,
+    changed: bool,
+    stage: Stage,
+    task: str = "A2B",
+    name: str = "squares",
+    salt: int = 0,
 ) -> Outcome:
     """Run a method once in a folder that has ``data`` and ``results``, as for ``dabench run`` started there.
 
@@ -82,13 +88,14 @@ def run_stage(
         stage: how the suite is given.
         task: A2B, or B2A.
         name: folder of the suite.
+        salt: of the images.
 
     Raises:
         CheckFailed: the run failed.
     """
     manifest = folder / "data" / name / "squares.yaml"
     if not manifest.exists():
-        write_suite(manifest.parent, stage.kind, changed)
+        write_suite(manifest.parent, stage.kind, changed, salt)
     results = folder / "results"
     run = planned_run(entry, manifest, results, task, settings=stage.settings)
     return Outcome.of(rehearse(run, results))

@@ -1,14 +1,16 @@
 """Start the processes in which a method is checked, each with its own folders, and gather their reports."""
 
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
-import threading
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 from dabench.checks.leaks import STAGES
 from dabench.checks.worker import Job, Report, Task
@@ -23,11 +25,21 @@ FRESH = Task(key="fresh")
 JOBS: Mapping[str, tuple[tuple[str, Job], ...]] = {
     "plain": (("plain", Job(methods=(), tasks=(FRESH, *EVERY_STAGE))),),
     "changed": (("changed", Job(methods=(), tasks=(FRESH, *EVERY_STAGE), changed=True)),),
+    "contracts": (("contracts", Job(methods=(), contracts=True)),),
     "again": (
         ("process", Job(methods=(), tasks=(Task(key="before", task="B2A"), Task(key="process")))),
         ("disk", Job(methods=(), tasks=(Task(key="disk"),))),
     ),
-    "contracts": (("contracts", Job(methods=(), contracts=True)),),
+}
+# Whatever "again" leaves anywhere on the machine, runs that are to know nothing must be over by then.
+AFTER = {"again": "plain"}
+WORDS = {
+    "import": "import",
+    "plain": "runs on labels as they are",
+    "changed": "runs on other target labels",
+    "process": "a run after another one in the process",
+    "disk": "a run with the folders of other runs",
+    "contracts": "the contract",
 }
 
 
@@ -59,12 +71,13 @@ class _Place:
         return {**os.environ, **once, **{name: str(path) for name, path in paths.items()}}
 
 
-def start(job: Job, folder: Path) -> Report:
+def start(job: Job, folder: Path, stopped: Event | None = None) -> Report:
     """Do a job in a new process, and wait for it.
 
     Args:
         job: files by their absolute paths.
         folder: of the process's folders; what an earlier process left there, it finds.
+        stopped: once set, the process is ended.
 
     Raises:
         Crashed: the process ended without a report.
@@ -75,45 +88,76 @@ def start(job: Job, folder: Path) -> Report:
     source.write_text(job.model_dump_json(), encoding="utf-8")
     target.unlink(missing_ok=True)
     command = [sys.executable, "-P", "-m", "dabench.checks.worker", str(source), str(target)]
-    try:
-        done = subprocess.run(
-            command, cwd=folder / "work", env=environment, stdin=subprocess.DEVNULL, capture_output=True,
-            text=True, errors="replace", timeout=LONGEST_SECONDS, check=False,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired as error:
-        raise Crashed(f"the checks took more than {LONGEST_SECONDS} seconds") from error
-    if done.returncode or not target.exists():
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
+    with subprocess.Popen(
+        command, cwd=folder / "work", env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, errors="replace",
+    ) as process:  # fmt: skip
+        try:
+            errors = _errors_of(process, stopped or Event())
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode or not target.exists():
+        lines = [line for line in errors.splitlines() if line.strip()]
         last = f": {lines[-1].strip()}" if lines else ""
-        how = f"signal {-done.returncode}" if done.returncode < 0 else f"exit code {done.returncode}"
+        code = process.returncode
+        how = f"signal {-code}" if code < 0 else f"exit code {code}"
         raise Crashed(f"the process that ran the method ended early ({how}){last}")
     return Report.model_validate_json(target.read_bytes())
 
 
-def check_in_processes(methods: Sequence[str]) -> dict[str, Report | Crashed]:
+def _errors_of(process: "subprocess.Popen[str]", stopped: Event) -> str:
+    """Wait for a process, and return what it wrote to its error stream."""
+    deadline = time.monotonic() + LONGEST_SECONDS
+    while True:
+        try:
+            return process.communicate(timeout=0.5)[1]
+        except subprocess.TimeoutExpired as error:
+            if stopped.is_set() or time.monotonic() > deadline:
+                raise Crashed(f"the checks took more than {LONGEST_SECONDS} seconds") from error
+
+
+def check_in_processes(
+    methods: Sequence[str], finished: Callable[[str, float], None] = lambda *_: None
+) -> dict[str, Report | Crashed]:
     """Do all jobs on methods, two at a time; return their reports by the job's name.
 
-    After a mistake of the user's no further process is started: it would find the same.
+    The first process only imports them: where that is the user's mistake, no other one is started. The images
+    of an invocation are its own: nothing that an earlier one has left behind can know them.
 
     Args:
         methods: names, or files by their absolute paths.
+        finished: called with what a process did, and its seconds, when it has ended.
     """
-    mistaken = threading.Event()
+    stopped, salt = Event(), secrets.randbits(32)
 
-    def chain(name: str, folder: Path) -> dict[str, Report | Crashed]:
-        found: dict[str, Report | Crashed] = {}
-        for key, job in JOBS[name]:
-            if mistaken.is_set():
-                break
-            try:
-                report = found[key] = start(job.model_copy(update={"methods": tuple(methods)}), folder / name)
-                if report.error:
-                    mistaken.set()
-            except Crashed as error:
-                found[key] = error
-        return found
+    def one(key: str, job: Job, folder: Path) -> Report | Crashed:
+        started = time.perf_counter()
+        try:
+            report = start(job.model_copy(update={"methods": tuple(methods), "salt": salt}), folder, stopped)
+        except Crashed as error:
+            return error
+        finally:
+            finished(WORDS[key], time.perf_counter() - started)
+        return report
+
+    def chain(
+        name: str, folder: Path, after: "Future[dict[str, Report | Crashed]] | None"
+    ) -> dict[str, Report | Crashed]:
+        if after is not None:
+            after.result()
+        return {key: one(key, job, folder / name) for key, job in JOBS[name] if not stopped.is_set()}
 
     with tempfile.TemporaryDirectory(prefix="dabench-check-") as text, ThreadPoolExecutor(2) as pool:
         folder = Path(text).resolve()
-        parts = list(pool.map(lambda name: chain(name, folder), JOBS))
-    return {key: report for part in parts for key, report in part.items()}
+        first = one("import", Job(methods=()), folder / "import")
+        if isinstance(first, Crashed) or first.error:
+            return {"import": first}
+        futures: dict[str, Future[dict[str, Report | Crashed]]] = {}
+        try:
+            for name in JOBS:
+                futures[name] = pool.submit(chain, name, folder, futures.get(AFTER.get(name, "")))
+            return {key: report for future in futures.values() for key, report in future.result().items()}
+        except BaseException:  # an interrupt, too: no process may outlive the command
+            stopped.set()
+            raise

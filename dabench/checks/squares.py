@@ -1,9 +1,9 @@
 """The suite that methods are checked on: generated images of coloured squares, in each form that data have.
 
-Two domains, alpha (36 images, dark ground) and beta (30, grey ground), and three classes: the colours. The
-images are always the same ones. A copy of the suite with *changed* labels has other labels on beta's images,
-in the data source itself: in the names of folders, in the list, in the array. Its files come in another
-order, too, because an order can tell classes apart.
+Two domains, alpha (36 images, dark ground) and beta (30, grey ground), and three classes: the colours. A salt
+decides which images: with a new one, nobody can have seen any of them before. A copy of the suite with
+*changed* labels has other labels on beta's images, in the data source itself: in the names of folders, in the
+list, in the array. Its files come in another order, too, because an order can tell classes apart.
 """
 
 from collections.abc import Callable
@@ -44,9 +44,9 @@ Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
 
 
-def squares(count: int, ground: int, seed: int) -> tuple[Images, Labels]:
+def squares(count: int, ground: int, seed: int, salt: int = 0) -> tuple[Images, Labels]:
     """Images (count, 16, 16, 3) of a square in the class's colour, classes in turn; labels (count,)."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng((seed, salt))
     labels = np.arange(count) % len(CLASSES)
     images = rng.integers(ground, ground + 40, (count, SIDE, SIDE, 3), dtype=np.uint8)
     for image, label in zip(images, labels, strict=True):
@@ -89,19 +89,20 @@ _WRITERS: dict[str, Callable[[Path, str, Images, Labels, Labels], str]] = {
 KINDS = tuple(_WRITERS)
 
 
-def write_suite(folder: Path, kind: str, changed: bool = False) -> Path:
+def write_suite(folder: Path, kind: str, changed: bool = False, salt: int = 0) -> Path:
     """Write the suite into a new folder and return its manifest, ``squares.yaml``.
 
     Args:
         folder: is made here.
         kind: folders, lists or arrays.
         changed: whether beta's images have other labels, and come in another order.
+        salt: other images for another number.
     """
     folder.mkdir(parents=True)
     rng = np.random.default_rng(0)
     domains: dict[str, Any] = {}
     for name, count, ground, seed in DOMAINS:
-        images, labels = squares(count, ground, seed)
+        images, labels = squares(count, ground, seed, salt)
         order = np.arange(count)
         if changed and name == "beta":
             labels, order = rng.permutation(np.repeat(range(3), CHANGED_SIZES)), rng.permutation(order)

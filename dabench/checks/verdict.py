@@ -9,11 +9,15 @@ from pydantic import BaseModel, ConfigDict
 
 from dabench.method import MethodEntry
 
-__all__ = ["Check", "CheckFailed", "Claim", "Verdict"]
+__all__ = ["Check", "CheckFailed", "Claim", "Unsteady", "Verdict"]
 
 
 class CheckFailed(Exception):
     """A method does not keep what a check demands; the message says it in a user's words."""
+
+
+class Unsteady(CheckFailed):
+    """Equal runs differ by chance: no comparison of runs can tell anything more."""
 
 
 class Verdict(BaseModel):
@@ -27,6 +31,7 @@ class Verdict(BaseModel):
         advice: how to go on after a failure.
         about: what the check does.
         leak: whether it is a leak check, not one of the contract.
+        unsteady: whether equal runs were found to differ by chance.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,6 +43,7 @@ class Verdict(BaseModel):
     advice: str = ""
     about: str = ""
     leak: bool = False
+    unsteady: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,5 +96,6 @@ class Check:
         try:
             reason = self.run(entry, folder)
         except CheckFailed as failure:
-            return self.claim.says(entry.name, str(failure), "failed")
+            verdict = self.claim.says(entry.name, str(failure), "failed")
+            return verdict.model_copy(update={"unsteady": isinstance(failure, Unsteady)})
         return self.claim.says(entry.name, reason or "", "skipped" if reason else "passed")

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 
 __all__ = ["Event", "Kind", "Watch", "left_behind"]
 
-Kind = Literal["write", "read", "look", "program", "connection", "interior"]
+Kind = Literal["write", "scratch", "read", "look", "program", "connection", "interior", "engine"]
 WRITES = frozenset({
     "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate",
     "sqlite3.connect", "tempfile.mkstemp", "tempfile.mkdtemp",
@@ -33,6 +33,16 @@ INTERIOR = frozenset({
     "gc.get_objects", "gc.get_referrers", "gc.get_referents", "sys._getframe", "sys._current_frames",
     "sys.settrace", "sys.setprofile",
 })  # fmt: skip
+# Where the paths stand that an event tells of, and the open folder that each is relative to, if any.
+PLACES: dict[str, tuple[tuple[int, int], ...]] = {
+    "os.remove": ((0, 1),),
+    "os.rmdir": ((0, 1),),
+    "os.mkdir": ((0, 2),),
+    "os.rename": ((0, 2), (1, 3)),
+    "os.link": ((0, 2), (1, 3)),
+    "os.symlink": ((1, 2),),
+}
+FIRST = ((0, 99),)
 EVENTS: dict[str, Kind] = {
     **dict.fromkeys(WRITES, "write"),
     **dict.fromkeys(LOOKS, "look"),
@@ -50,8 +60,9 @@ class Event(BaseModel):
     """What a method's code did.
 
     Attributes:
-        kind: write and read a file; look into a folder; start a program; open a connection; interior: ask the
-            interpreter for stack frames or for all objects.
+        kind: write and read a file; scratch: write one below the temporary folder, and remove it again; look
+            into a folder; start a program; open a connection; interior: ask the interpreter for stack frames
+            or for all objects; engine: replace a part of dabench.
         what: the path, or what was asked for.
         where: file, line and function of the author's code.
     """
@@ -69,12 +80,18 @@ class Watch:
     Args:
         files: the author's own files; those of the same folder and their packages count as the author's.
         home: the folder that the process works in: what lies in it is the run's.
+        temporary: the process's temporary folder.
+
+    Attributes:
+        imports: what libraries wrote while they were imported.
     """
 
-    def __init__(self, files: Iterable[Path], home: Path) -> None:
+    def __init__(self, files: Iterable[Path], home: Path, temporary: Path) -> None:
         self._files: set[Path] = set()
         self._folders: set[Path] = set()
         self._home = home.resolve()
+        self._temporary = temporary.resolve()
+        self.imports: set[str] = set()
         self.events: dict[Event, None] = {}
         self._busy = False
         self.own = lru_cache(maxsize=None)(self._is_own)
@@ -117,38 +134,80 @@ class Watch:
         while frame is not None and not self.own(frame.f_code.co_filename):
             above.append(frame.f_code.co_filename)
             frame = frame.f_back
-        if frame is None:
-            return
-        first = arguments[0] if arguments else ""
-        if event == "open" and _writes(arguments):
-            kind = "write"
-        if kind == "interior":
-            if any(Path(name).stem not in WALKERS for name in above):
-                return  # a library's own business
-            what = event
-        elif kind in ("program", "connection"):
-            what = f"{event} {first}"[:120]
-        elif isinstance(first, str | bytes | os.PathLike):
-            what = self._shown(os.fsdecode(first), kind)
-        else:  # a file that is open already, by its number
-            what = ""
         # A library that is being imported may look at the machine, and keep a cache of its own.
         importing = any(name.startswith("<frozen importlib") for name in above)
-        if what and (kind in ("read", "interior") or not importing):
-            code = frame.f_code
-            where = f"{Path(code.co_filename).name}, line {frame.f_lineno}, in {code.co_name}"
+        if event == "open" and _writes(arguments):
+            kind = "write"
+        if importing and kind == "write":
+            self.imports.update(self._whats(event, kind, arguments))
+        if frame is None or (importing and kind not in ("read", "interior")):
+            return
+        if kind == "interior" and any(Path(name).stem not in WALKERS for name in above):
+            return  # a library's own business
+        code = frame.f_code
+        where = f"{Path(code.co_filename).name}, line {frame.f_lineno}, in {code.co_name}"
+        for what in filter(None, self._whats(event, kind, arguments)):
             self.events.setdefault(Event(kind=kind, what=what, where=where))
 
-    def _shown(self, path: str, kind: Kind) -> str:
-        """A path as reports name it: relative to the process's folder, or to ~; a library's is empty."""
+    def _whats(self, event: str, kind: Kind, arguments: tuple[Any, ...]) -> list[str]:
+        """What an event is about; empty where it is nobody's concern."""
+        first = arguments[0] if arguments else ""
+        if kind == "interior":
+            return [event]
+        if kind in ("program", "connection"):
+            return [f"{event} {first}"[:120]]
+        found = []
+        for place, relative in PLACES.get(event, FIRST):
+            path = arguments[place] if place < len(arguments) else None
+            if isinstance(path, str | bytes | os.PathLike):  # else a file that is open already, by its number
+                folder = arguments[relative] if relative < len(arguments) else -1
+                found.append(self.shown(_within(folder, os.fsdecode(path)), kind))
+        return found
+
+    def shown(self, path: str, kind: Kind = "write") -> str:
+        """A path as reports name it: relative to the process's folder, to $TMPDIR or ~.
+
+        Empty for what is a library's, and for what reads of no concern: of the temporary folder, of places
+        that modules are looked for in.
+        """
+        if not path:
+            return ""
         whole = Path(os.path.abspath(path)).resolve()
+        reads = kind != "write"
+        if reads and not os.path.isabs(path) and not whole.exists():  # sys.path has names that are no paths
+            return ""
         if whole.is_relative_to(self._home):
             return str(whole.relative_to(self._home))
+        if whole.is_relative_to(self._temporary):
+            return "" if reads else f"$TMPDIR/{whole.relative_to(self._temporary)}"
+        if reads and (path in sys.path or _is_library(str(whole))):
+            return ""
         if whole.is_relative_to(Path.home()):
             return f"~/{whole.relative_to(Path.home())}"
-        if str(whole) == os.devnull or (kind != "write" and _is_library(str(whole))):
-            return ""
-        return str(whole)
+        return "" if str(whole) == os.devnull else str(whole)
+
+    def settled(self, events: Iterable[Event]) -> list[Event]:
+        """Events, now that nothing more is to come: what is gone of the temporary folder was scratch."""
+        return [
+            event.model_copy(update={"kind": "scratch"})
+            if event.kind == "write" and self._is_gone(event.what)
+            else event
+            for event in events
+        ]
+
+    def _is_gone(self, what: str) -> bool:
+        name = what.removeprefix("$TMPDIR/")
+        return name != what and not (self._temporary / name).exists()
+
+
+def _within(folder: Any, path: str) -> str:
+    """A path that is relative to an open folder; empty where that cannot be found out."""
+    if not isinstance(folder, int) or folder < 0 or os.path.isabs(path):
+        return path
+    try:
+        return str(Path(os.readlink(f"/proc/self/fd/{folder}")) / path)
+    except OSError:
+        return ""
 
 
 def _is_package(folder: Path) -> bool:
@@ -173,14 +232,15 @@ def _library_folders() -> tuple[str, ...]:
 
 def _is_library(path: str) -> bool:
     """Whether a path is of Python, an installed package or the system: reading it says nothing of images."""
-    return path.startswith(_library_folders()) or path.endswith((".py", ".pyc", ".so"))
+    described = Path(path).parent.suffix in (".egg-info", ".dist-info")  # of a package, wherever it lies
+    return described or path.startswith(_library_folders()) or path.endswith((".py", ".pyc", ".so"))
 
 
-def left_behind(folder: Path, besides: Iterable[str]) -> list[str]:
+def left_behind(folder: Path, besides: Iterable[str] = ()) -> list[Path]:
     """Files below a folder, but for some of its subfolders: written by something that no event told of."""
     skipped = set(besides)
     return sorted(
-        str(path.relative_to(folder))
+        path
         for path in folder.rglob("*")
         if path.is_file() and path.relative_to(folder).parts[0] not in skipped
     )

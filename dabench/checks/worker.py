@@ -1,5 +1,6 @@
 """A process in which a method's code runs: ``python -m dabench.checks.worker JOB.json REPORT.json``."""
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -11,6 +12,8 @@ from dabench.checks.contracts import CONTRACTS
 from dabench.checks.leaks import HANDED, PLAIN_IMAGES, STAGES, Stage, run_stage
 from dabench.checks.loading import load, own_files
 from dabench.checks.outcome import Outcome
+from dabench.checks.parts import Parts
+from dabench.checks.recount import RECOUNT
 from dabench.checks.verdict import CheckFailed, Verdict
 from dabench.checks.watch import Event, Watch, left_behind
 from dabench.errors import UserError
@@ -46,6 +49,7 @@ class Job(BaseModel):
         changed: whether the target's labels are the other ones.
         tasks: runs.
         contracts: whether to run the checks that one process can do by itself.
+        salt: of the images of the tasks; processes that are compared have the same.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -54,6 +58,7 @@ class Job(BaseModel):
     changed: bool = False
     tasks: tuple[Task, ...] = ()
     contracts: bool = False
+    salt: int = 0
 
 
 class Report(BaseModel):
@@ -67,7 +72,8 @@ class Report(BaseModel):
         failures: key of the task, method, why the run failed.
         verdicts: of the checks that were asked for.
         events: what each method's code did.
-        left: files in the working directory and the temporary folder that no part of dabench wrote.
+        left: files in the working directory, the temporary folder and the home folder that no part of dabench
+            wrote, nor a library while it was imported.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -85,34 +91,56 @@ class Report(BaseModel):
 def work(job: Job, home: Path) -> Report:
     """Do a job in a folder, which is the working directory."""
     report = Report()
-    watch = Watch((), home)
+    temporary = Path(os.environ["TMPDIR"])
+    watch, parts = Watch((), home, temporary), Parts()
     watch.install()
-    try:
-        entries = [entry for text in job.methods for entry in load(text, lambda file: watch.add([file]))]
-    except UserError as error:
-        report.error, report.hint = str(error), error.hint
-        return report
+    entries: list[MethodEntry] = []
+    for text in job.methods:
+        watch.events.clear()
+
+        def before(file: Path) -> None:
+            watch.add([file])
+            parts.extend()  # with the methods that dabench has
+
+        try:
+            found = load(text, before)
+        except UserError as error:
+            report.error, report.hint = str(error), error.hint
+            return report
+        imported = [*watch.events, *_replaced(parts, "while it is imported")]
+        report.events |= {entry.name: imported.copy() for entry in found}
+        entries += found
     report.methods = [entry.name for entry in entries]
     for entry in entries:
         watch.add(own_files(entry))
-        report.events[entry.name] = list(watch.events)  # while its file was imported
-    _each(entries, watch, report, lambda entry: _run_tasks(entry, job, home, report))
+    parts.extend()
+    _each(entries, watch, parts, report, lambda entry: _run_tasks(entry, job, home, report))
     if job.contracts:
-        _each(entries, watch, report, lambda entry: _check(entry, home, report))
-    report.left = [*left_behind(home, HOLDS), *left_behind(Path(os.environ["TMPDIR"]), ())]
+        _each(entries, watch, parts, report, lambda entry: _check(entry, home, report))
+    gc.collect()  # temporary folders go with their objects
+    report.events = {name: watch.settled(events) for name, events in report.events.items()}
+    left = [*left_behind(home, HOLDS), *left_behind(temporary), *left_behind(Path.home())]
+    report.left = [path for path in map(watch.shown, map(str, left)) if path not in watch.imports]
     return report
 
 
+def _replaced(parts: Parts, when: str) -> list[Event]:
+    return [Event(kind="engine", what=name, where=when) for name in parts.changed()]
+
+
 def _each(
-    entries: Sequence[MethodEntry], watch: Watch, report: Report, act: Callable[[MethodEntry], None]
+    entries: Sequence[MethodEntry],
+    watch: Watch,
+    parts: Parts,
+    report: Report,
+    act: Callable[[MethodEntry], None],
 ) -> None:
     """Act on each method, and note what its code did meanwhile."""
     for entry in entries:
         watch.events.clear()
         act(entry)
-        report.events[entry.name] += [
-            event for event in watch.events if event not in report.events[entry.name]
-        ]
+        events = [*watch.events, *_replaced(parts, "while it runs")]
+        report.events[entry.name] += [event for event in events if event not in report.events[entry.name]]
 
 
 def _run_tasks(entry: MethodEntry, job: Job, home: Path, report: Report) -> None:
@@ -120,8 +148,9 @@ def _run_tasks(entry: MethodEntry, job: Job, home: Path, report: Report) -> None
         return
     for task in job.tasks:
         stage = RECOGNISABLE if task.stage is None else STAGES[task.stage]
+        name = task.stage or "plain"
         try:
-            outcome = run_stage(entry, home, job.changed, stage, task.task, task.stage or "plain")
+            outcome = run_stage(entry, home, job.changed, stage, task.task, name, job.salt)
         except CheckFailed as failure:
             report.failures.setdefault(task.key, {})[entry.name] = str(failure)
         else:
@@ -129,7 +158,7 @@ def _run_tasks(entry: MethodEntry, job: Job, home: Path, report: Report) -> None
 
 
 def _check(entry: MethodEntry, home: Path, report: Report) -> None:
-    for number, check in enumerate((*CONTRACTS, HANDED)):
+    for number, check in enumerate((*CONTRACTS, HANDED, RECOUNT)):
         report.verdicts.append(check.verdict(entry, home / "checks" / entry.name / str(number)))
 
 

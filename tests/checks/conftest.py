@@ -1,3 +1,3 @@
-"""The cheats are imported by those who check them alone: each registers a method."""
+"""Cheats and honest examples are imported by those who check them alone: each registers a method."""
 
-collect_ignore = ["cheats"]
+collect_ignore = ["cheats", "honest"]

@@ -1,10 +1,13 @@
 """``dabench check-method`` as it is used: exit codes, and what it says of files that are no methods."""
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from dabench.checks import command, processes
 from dabench.checks.findings import BEHAVIOUR, judge_events, verdicts
@@ -12,10 +15,10 @@ from dabench.checks.loading import load
 from dabench.checks.processes import Crashed, start
 from dabench.checks.watch import Event
 from dabench.checks.worker import Job, Report, Task
+from dabench.cli import app
 from dabench.errors import UserError
 from dabench.method import METHODS
 
-CHEATS = Path(__file__).parent / "cheats"
 HEAD = """
 from torch.nn.functional import cross_entropy
 from dabench.method import Method, register
@@ -27,25 +30,43 @@ class Base(Method):
 """
 
 
+LINE = (sys.executable, "-P", "-m", "dabench")
+
+
 def dabench(*arguments, cwd):
-    line = [sys.executable, "-P", "-m", "dabench", *map(str, arguments)]
+    line = [*LINE, *map(str, arguments)]
     return subprocess.run(line, cwd=cwd, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.slow
-def test_a_cheat_and_its_exit_code(tmp_path):
-    done = dabench("check-method", CHEATS / "folder.py", cwd=tmp_path)
-    assert done.returncode == 1, done.stdout + done.stderr
-    assert "FAIL  ignores target labels: class folders" in done.stdout
-    assert list(tmp_path.iterdir()) == []
+@pytest.mark.parametrize("code", [0, 1])
+def test_the_exit_code_is_that_of_the_checks(monkeypatch, code):
+    monkeypatch.setattr(command, "execute", lambda method, verbose: code)
+    assert CliRunner().invoke(app, ["check-method", "mine.py"]).exit_code == code
 
 
 @pytest.mark.slow
 def test_a_registered_method_and_its_exit_code(tmp_path):
     done = dabench("check-method", "source_only", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "20 checks passed, 0 failed, 0 skipped" in done.stdout
+    assert "22 checks passed, 0 failed, 0 skipped" in done.stdout
     assert list(tmp_path.iterdir()) == []
+    ended = done.stderr.splitlines()
+    assert [line.partition(" of 6 processes: ")[0] for line in ended] == list("123456")
+    assert ended[0].startswith("1 of 6 processes: import, ")
+
+
+@pytest.mark.slow
+def test_a_request_to_end_leaves_nothing_behind(tmp_path):
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        [*LINE, "check-method", "source_only"], env=environment, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr.readline().startswith("1 of 6")
+        assert list(tmp_path.glob("dabench-check-*"))
+        process.send_signal(signal.SIGTERM)
+        process.communicate()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert not list(tmp_path.glob("dabench-check-*"))
 
 
 @pytest.mark.parametrize(
@@ -89,14 +110,14 @@ def test_a_file_that_is_not_there_starts_no_process(monkeypatch):
 def test_after_a_mistake_no_further_process_is_started(monkeypatch):
     started = []
 
-    def mistaken(job, folder):
+    def mistaken(job, folder, stopped):
         started.append(folder.name)
         return Report(error="no method")
 
     monkeypatch.setattr(processes, "start", mistaken)
     found = processes.check_in_processes(["mine"])
-    assert 1 <= len(started) <= 2  # two at a time
-    assert [report.error for report in found.values()] == ["no method"] * len(started)
+    assert started == ["import"]
+    assert [report.error for report in found.values()] == ["no method"]
 
 
 def test_a_file_of_this_repository_is_not_imported_twice():
@@ -121,19 +142,32 @@ def test_a_mistake_of_the_user_ends_the_command(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("mine.py").touch()
     report = Report(error=f"{Path.cwd()}/mine.py registers no method", hint="a hint")
-    monkeypatch.setattr(command, "check_in_processes", lambda methods: {"plain": report})
+    monkeypatch.setattr(command, "check_in_processes", lambda *_: {"import": report})
     with pytest.raises(UserError, match=r"^mine.py registers no method$") as caught:
         command.execute("mine.py", False)
     assert caught.value.hint == "a hint"
 
 
-def test_a_method_that_fails_ends_its_process_and_does_more_than_it_should(tmp_path, own_methods):
-    """One process for all three: what the report says of each."""
+def test_a_method_that_fails_ends_its_process_and_does_more_than_it_should(tmp_path, monkeypatch):
+    """One process for all: what the report says of each."""
+    library = tmp_path / "library"
+    library.mkdir()
+    (library / "keeps_a_cache.py").write_text(
+        "from pathlib import Path\n(Path.home() / 'cache of a library').write_text('x')\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(library))
     file = tmp_path / "mine.py"
     file.write_text(
         HEAD
         + """
-import subprocess, socket
+import subprocess, socket, torch
+from pathlib import Path
+
+@register("leaves")
+class Leaves(Base):
+    def setup(self, network):
+        import keeps_a_cache
+        torch.from_file(str(Path.home() / "bank"), shared=True, size=4)  # no event tells of it
 
 @register("breaks")
 class Breaks(Base):
@@ -158,9 +192,13 @@ class SaysSo(Base):
     report = start(job, tmp_path / "place")
     wanted = "training fails: RuntimeError: two tensors do not fit (mine.py, line "
     assert report.failures["fresh"]["breaks"].startswith(wanted)
-    assert set(report.outcomes["fresh"]) == {"asks"}
-    files, processes, interior = judge_events("asks", report.events["asks"])
-    assert (files.state, processes.state, interior.state) == ("passed", "failed", "passed")
+    assert set(report.outcomes["fresh"]) == {"asks", "leaves"}
+    assert report.left == ["~/bank"]
+    (left, *_) = judge_events("leaves", report.events["leaves"], report.left)
+    assert left.message == "leaves ~/bank behind"
+    files, processes, *others = judge_events("asks", report.events["asks"])
+    assert (files.state, processes.state) == ("passed", "failed")
+    assert {verdict.state for verdict in others} == {"passed"}
     assert "subprocess.Popen true (mine.py, line" in processes.message
     assert "connects by socket.getaddrinfo 127.0.0.1" in processes.message
 
@@ -177,7 +215,7 @@ def test_a_crash_is_a_failure_and_never_a_pass(tmp_path, monkeypatch, capsys):
     file.touch()
     crashed = Crashed("the process that ran the method ended early (signal 11)")
     keys = ("plain", "changed", "process", "disk", "contracts")
-    monkeypatch.setattr(command, "check_in_processes", lambda methods: dict.fromkeys(keys, crashed))
+    monkeypatch.setattr(command, "check_in_processes", lambda *_: dict.fromkeys(keys, crashed))
     assert command.execute(str(file), False) == 1
     assert "FAIL  the process that ran the method ended early (signal 11)" in capsys.readouterr().out
     some = {**dict.fromkeys(keys, crashed), "plain": Report(methods=["mine"])}
@@ -197,6 +235,8 @@ def test_a_file_outside_is_named_and_fails_nothing():
     )
     assert files.state == "failed"
     assert files.message == "lists results (mine.py, line 4, in f)"
+    state = Event(kind="read", what="state.json", where="mine.py, line 3, in setup")
+    assert judge_events("mine", [state])[0].state == "passed"  # only the engine's folders are forbidden
     assert judge_events("mine", [], ["out.bin"])[0].message == "leaves out.bin behind"
     assert {verdict.title for verdict in judge_events("mine", [])} == {
         claim.title for claim in BEHAVIOUR.values()
