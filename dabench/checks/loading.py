@@ -18,7 +18,7 @@ def given_file(text: str) -> Path | None:
     """Return the file that is to be checked, by its absolute path; None where it is a method's name.
 
     Raises:
-        UserError: there is no such file.
+        UserError: there is no such file, or it is no Python file.
     """
     path = Path(text)
     if not (text.endswith(".py") or "/" in text or path.is_file()):
@@ -27,6 +27,8 @@ def given_file(text: str) -> Path | None:
         raise UserError(
             f"there is no file {text}", "expected a method file, or a name of 'dabench list methods'"
         )
+    if path.suffix != ".py":
+        raise UserError(f"{text} is no Python file", "expected a method file, my_method.py for instance")
     return path.absolute()
 
 

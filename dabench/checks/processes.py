@@ -127,7 +127,7 @@ def check_in_processes(
 
     Args:
         methods: names, or files by their absolute paths.
-        finished: called with what a process did, and its seconds, when it has ended.
+        finished: called with what a process did, and its seconds, when it has done it.
     """
     stopped, salt = Event(), secrets.randbits(32)
 
@@ -137,7 +137,7 @@ def check_in_processes(
             report = start(job.model_copy(update={"methods": tuple(methods), "salt": salt}), folder, stopped)
         except Crashed as error:
             return error
-        finally:
+        if not report.error:
             finished(WORDS[key], time.perf_counter() - started)
         return report
 

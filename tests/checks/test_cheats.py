@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from dabench.checks import command, processes
+from dabench.checks import command, findings, processes
 from dabench.checks.contracts import CONTRACTS
 from dabench.checks.findings import judge_events
 from dabench.checks.loading import load
 from dabench.checks.processes import Crashed, check_in_processes, start
-from dabench.checks.worker import Job, Report
+from dabench.checks.worker import Job, Report, Task
 
 CHEATS = Path(__file__).parent / "cheats"
 NAMES = {
@@ -22,6 +22,7 @@ NAMES = {
     "metrics": "reads-metrics",
     "table": "ships-table",
 }
+STAGES = ("folders", "arrays")  # test_leaks.py has them all
 LABELS = "FAIL  ignores target labels: arrays"
 WORDS = {
     "folder": (
@@ -55,7 +56,12 @@ def reports(tmp_path_factory):
     Their contract is tested below, as far as it is of interest.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(processes, "JOBS", {k: v for k, v in processes.JOBS.items() if k != "contracts"})
+        tasks = (processes.FRESH, *(Task(key=stage, stage=stage) for stage in STAGES))
+        runs = {
+            key: ((key, Job(methods=(), tasks=tasks, changed=key == "changed")),)
+            for key in ("plain", "changed")
+        }
+        patch.setattr(processes, "JOBS", {**runs, "again": processes.JOBS["again"]})
         patch.setenv("BANK", str(tmp_path_factory.mktemp("elsewhere") / "bank"))
         return check_in_processes([str(CHEATS / f"{stem}.py") for stem in NAMES])
 
@@ -75,6 +81,7 @@ def check(reports, monkeypatch, capsys):
             }
 
         monkeypatch.setattr(command, "check_in_processes", only)
+        monkeypatch.setattr(findings, "LABELS", {stage: findings.LABELS[stage] for stage in STAGES})
         code = command.execute(str(CHEATS / f"{stem}.py"), verbose)
         return code, capsys.readouterr().out
 
@@ -95,7 +102,7 @@ def test_a_cheat_is_caught_in_words(check, stem):
 @pytest.mark.parametrize("title", ["trains a small convolutional network", "repeats itself"])
 @pytest.mark.parametrize("stem", NAMES)
 def test_a_cheat_keeps_the_contract(tmp_path, monkeypatch, own_methods, stem, title):
-    """What it does with labels is its only fault; a memory knows its own runs, and they differ by no chance."""
+    """What it does with labels is its only fault. A memory knows its own runs, which is no chance."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("BANK", str(tmp_path / "bank"))
     monkeypatch.setattr("sys.path", [*sys.path])

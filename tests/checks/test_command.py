@@ -101,6 +101,13 @@ def test_what_is_not_there(text, message):
     assert caught.value.hint
 
 
+def test_a_file_that_is_no_python_file_starts_no_process(tmp_path, monkeypatch):
+    monkeypatch.setattr(command, "check_in_processes", None)
+    (tmp_path / "README.md").touch()
+    with pytest.raises(UserError, match=r"README.md is no Python file"):
+        command.execute(str(tmp_path / "README.md"), False)
+
+
 def test_a_file_that_is_not_there_starts_no_process(monkeypatch):
     monkeypatch.setattr(command, "check_in_processes", None)
     with pytest.raises(UserError, match=r"there is no file nowhere.py"):
