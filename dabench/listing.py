@@ -105,6 +105,13 @@ def _protocols() -> list[dict[str, Any]]:
     ]
 
 
+def _reads(rule: RuleEntry) -> str:
+    """What a rule reads, in words."""
+    if rule.cls.uses_target_labels:
+        return "target test labels"
+    return ", ".join(("target", *rule.cls.needs)) if rule.cls.reads_outputs else "the steps"
+
+
 def _rules() -> list[dict[str, Any]]:
     discover_rules()
     rules = [RULES.get(name) for name in RULES]
@@ -113,7 +120,7 @@ def _rules() -> list[dict[str, Any]]:
             "name": rule.name,
             "title": rule.cls.title,
             "paper": rule.cls.paper,
-            "needs": ", ".join(("target", *rule.cls.needs)),
+            "reads": _reads(rule),
             "ranked": not rule.cls.uses_target_labels,
         }
         for rule in rules
@@ -250,7 +257,7 @@ def _print_rule(console: Console, entry: RuleEntry) -> None:
     console.print(f"[bold]{escape(entry.name)}[/]  {escape(cls.title)}  (version {cls.version})")
     _say(console, f"score: {cls.formula}; the {'highest' if cls.higher_is_better else 'lowest'} is chosen")
     _say(console, f"paper: {cls.paper or 'none'}")
-    _say(console, f"reads: target{''.join(f', {part}' for part in cls.needs)}")
+    _say(console, f"reads: {_reads(entry)}")
     if "source_val" in cls.needs:
         _say(console, "needs runs with a part of the source held out, such as --set source_holdout=0.1")
     if not cls.compares_runs:

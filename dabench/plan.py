@@ -19,14 +19,20 @@ from dabench.hardware import resolve_device
 from dabench.method import METHODS, MethodEntry
 from dabench.openings import OpenDomains
 from dabench.protocol import find_protocol, read_recipes
-from dabench.recipe import RecipeBook
+from dabench.recipe import TRIAL, RecipeBook, from_search
 from dabench.records import Record, RecordStore
 from dabench.resolve import Layer, Resolved, flatten, resolve
 from dabench.settle import check_combination, settle_machine, settle_task
 from dabench.suite import SUITES, Suite, Task, parse_task
 from dabench.sweepfile import SweepConfig, find_suite
 
-__all__ = ["PlannedRun", "check_weights", "plan", "run_identity"]
+__all__ = ["OTHER_ORIGIN", "PlannedRun", "check_weights", "plan", "run_identity"]
+
+
+OTHER_ORIGIN = (
+    "a run that is done says otherwise than now whether a search tried or chose its values, and the leaderboard "
+    "goes by what it says: --force makes it again"
+)
 
 
 @dataclass(frozen=True)
@@ -326,7 +332,14 @@ def _with_state(run: PlannedRun, domains: OpenDomains, store: RecordStore, force
             f"the file of method {run.entry.name} has changed since this run but its version is still "
             f"{run.entry.cls.version}: raise the version if results change, or use --force"
         )
+    elif _searched(record.provenance) != _searched(run.provenance):
+        note = OTHER_ORIGIN
     return replace(run, state="done", note=note)
+
+
+def _searched(provenance: Mapping[str, str]) -> dict[str, bool]:
+    """The values that a search tried or chose, and whether it only tried them."""
+    return {path: source == TRIAL for path, source in provenance.items() if from_search(source)}
 
 
 def check_weights(runs: Sequence[PlannedRun]) -> None:

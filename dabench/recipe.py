@@ -14,6 +14,8 @@ __all__ = [
     "Recipe",
     "RecipeBook",
     "Sourced",
+    "from_search",
+    "says",
     "searched",
 ]
 
@@ -21,8 +23,25 @@ __all__ = [
 # at target accuracy. Searches write these words and leaderboards read them.
 ON_TARGET_LABELS = "chosen on target labels"
 LOOKED_AT_TARGET = "looking at target accuracy"
+DENIED = r"(?<!not )(?<!without )"
 TRIAL = "tried by dabench tune"
 SEARCHED = re.compile(r"dabench tune: best of (?P<trials>\d+ trials?)[^,;()]* by rule (?P<rule>[^\s,;()]+)")
+
+
+def says(source: str, words: str) -> bool:
+    """Whether the source of a value says one of the phrases above, and does not deny it.
+
+    >>> says("Chosen on target labels, see the log", ON_TARGET_LABELS)
+    True
+    >>> says("our choice, without looking at target accuracy", LOOKED_AT_TARGET)
+    False
+    """
+    return re.search(DENIED + words, " ".join(source.casefold().split())) is not None
+
+
+def from_search(source: str) -> bool:
+    """Whether the source of a value says that a search tried or chose it."""
+    return source == TRIAL or SEARCHED.search(source) is not None
 
 
 def searched(budget: str, rule: str) -> str:

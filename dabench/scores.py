@@ -152,7 +152,8 @@ def _kept(path: Path, record: Record) -> dict[str, _Kept]:
     if (content.run_id, content.validation_sha256) != (record.run_id, record.validation_sha256):
         return {}
     count = len(record.evaluations)
-    return {name: rule for name, rule in content.rules.items() if len(rule.scores) == count or rule.reason}
+    whole = {name: rule for name, rule in content.rules.items() if len(rule.scores) == count}
+    return whole | {name: rule for name, rule in content.rules.items() if rule.reason and not rule.scores}
 
 
 def _known(kept: Mapping[str, _Kept], entry: RuleEntry) -> bool:

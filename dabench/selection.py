@@ -150,14 +150,17 @@ class RuleEntry:
 
     def _files(self, file: Path) -> set[Path]:
         """The rule's file, and what of its own package it imports, directly or not."""
-        package = sys.modules[self.cls.__module__].__package__ or ""
-        found, waiting = {file}, [file]
+        own = self.cls.__module__
+        package = sys.modules[own].__package__ or ""
+        found, waiting = {file}, [own]
         while waiting and package:
-            for name in _imported(waiting.pop().read_text(encoding="utf-8"), package):
+            module = sys.modules[waiting.pop()]
+            text = Path(str(module.__file__)).read_text(encoding="utf-8")
+            for name in _imported(text, module.__package__ or package):
                 origin = getattr(sys.modules.get(name), "__file__", None)
                 if name.startswith(f"{package}.") and origin and Path(origin) not in found:
                     found.add(Path(origin))
-                    waiting.append(Path(origin))
+                    waiting.append(name)
         return found
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dabench.leaderboard.runs import Run
-from dabench.recipe import LOOKED_AT_TARGET, ON_TARGET_LABELS, SEARCHED, TRIAL
+from dabench.recipe import LOOKED_AT_TARGET, ON_TARGET_LABELS, SEARCHED, TRIAL, says
 
 __all__ = ["HYPERPARAMETERS", "Origins", "looked_note", "origins"]
 
@@ -37,10 +37,10 @@ def origins(runs: Iterable[Run]) -> Origins:
     }
     searches = (SEARCHED.search(source) for _, source in told)
     return Origins(
-        any(ON_TARGET_LABELS in source.casefold() for _, source in told),
+        any(says(source, ON_TARGET_LABELS) for _, source in told),
         tuple(sorted({f"best of {one['trials']} by {one['rule']}" for one in searches if one})),
         any(source == TRIAL for _, source in told),
-        frozenset(path for path, source in told if LOOKED_AT_TARGET in source.casefold()),
+        frozenset(path for path, source in told if says(source, LOOKED_AT_TARGET)),
     )
 
 

@@ -13,7 +13,7 @@ from rich.table import Table as RichTable
 from dabench.leaderboard.frame import to_csv
 from dabench.leaderboard.origins import HYPERPARAMETERS
 from dabench.leaderboard.selecting import ALL_METHODS, Line, Selected
-from dabench.leaderboard.view import percent, points
+from dabench.leaderboard.view import MINUS, percent, points
 
 __all__ = ["FORMATS", "Format", "as_csv", "as_json", "as_markdown", "print_tables"]
 
@@ -21,7 +21,7 @@ Format = Literal["table", "markdown", "csv", "json"]
 FORMATS: tuple[Format, ...] = ("table", "markdown", "csv", "json")
 DASH = "–"
 Grid = tuple[str, list[str], list[list[str]]]  # title, heads, rows; a title alone is a sentence
-TEXT_COLUMNS = frozenset({"rule", "method", "why not", "task", "record"})
+TEXT_COLUMNS = frozenset({"rule", "suite", "method", "why not", "task", "record"})
 
 
 def as_json(found: Selected) -> str:
@@ -145,7 +145,7 @@ def _no_average(line: Line) -> str:
 
 def _method(line: Line) -> str:
     chosen = HYPERPARAMETERS if line["hyperparameters_on_target_labels"] else ""
-    words = ", ".join(filter(None, (line["configuration"], chosen)))
+    words = ", ".join(filter(None, (line["configuration"], chosen, line["search"])))
     return f"{line['method']} ({words})" if words else str(line["method"])
 
 
@@ -158,7 +158,8 @@ def _number(line: Line, name: str) -> str:
 
 
 def _correlation(line: Line) -> str:
-    return DASH if line["weighted_spearman"] is None else f"{line['weighted_spearman']:+.2f}"
+    value = line["weighted_spearman"]
+    return DASH if value is None else f"{value:+.2f}".replace("-", MINUS)
 
 
 def _runs(lines: Sequence[Line]) -> Grid:

@@ -99,14 +99,15 @@ def _report(table: Table, rules: Mapping[str, RuleEntry]) -> Iterator[Line]:
         if report.rows:
             yield {**common, **_named(ALL_METHODS), **_together(rule)}
         for row, cell in zip(report.rows, rule.cells, strict=True):
-            named = _named(row.method, row.group.label, row.origins.on_target_labels)
+            named = _named(row.method, row.group.label, row.tuned, row.origins.on_target_labels)
             yield {**common, **named, **_costs(cell)}
 
 
-def _named(method: str, configuration: str = "", on_target_labels: bool = False) -> Line:
+def _named(method: str, configuration: str = "", search: str = "", on_target_labels: bool = False) -> Line:
     return {
         "method": method,
         "configuration": configuration,
+        "search": search,
         "hyperparameters_on_target_labels": on_target_labels,
     }
 
@@ -130,7 +131,7 @@ def _costs(cell: RuleCell) -> Line:
         **_interval("average", cell.average),
         **_interval("regret", cell.regret),
         **_interval("gain_over_last", cell.gain),
-        "seeds": cell.average.n if cell.average else 0,
+        "seeds": cell.regret.n if cell.regret else 0,
         **_ordering(cell.correlation),
     }
 

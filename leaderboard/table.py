@@ -168,7 +168,7 @@ def _compare(row: Row, groups: Sequence[Group], rows: Mapping[str, Row]) -> Row:
     differs = unlike(row.group, reference)
     notes = [f"unlike its source_only: {', '.join(differs)}"] if differs else []
     if row.tuned and not base.tuned:
-        notes.append("its source_only was not tuned")
+        notes.append("no search is recorded for its source_only")
     if base.chosen and not row.chosen:
         notes.append(f"its source_only: {base.chosen}")
     if bounds and not bound and not row.upper_bound:

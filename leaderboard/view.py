@@ -10,6 +10,7 @@ from dabench.leaderboard.statistics import Difference, Interval, Share
 from dabench.leaderboard.table import Row, Table
 
 __all__ = [
+    "MINUS",
     "Mark",
     "duration",
     "half_width",

@@ -68,6 +68,7 @@ def test_parts_are_apart_and_complete(spied, method):
     if method == "target_only":  # it trains on what the others adapt to, and on nothing of the test
         assert source == target
         assert given.held_out is None
+        assert run.dataset["source"]["images"] == 36  # which it does not read
     else:
         held = rows_of(given.held_out)
         assert not source & held

@@ -110,7 +110,8 @@ def test_protocols_and_rules_are_listed() -> None:
     rules = {row["name"]: row for row in json.loads(listed("rules"))}
     assert list(rules) == list(RULES)
     assert {name for name, row in rules.items() if not row["ranked"]} == {"oracle"}
-    assert "source_val" in rules["dev"]["needs"]
+    assert rules["dev"]["reads"] == "target, source, source_val"
+    assert (rules["last"]["reads"], rules["oracle"]["reads"]) == ("the steps", "target test labels")
 
 
 @pytest.mark.parametrize("width", [200, 80])

@@ -1,6 +1,7 @@
 """From a sweep to its runs: which there are, and what is wrong before any of them starts."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,12 @@ import yaml
 
 from dabench.backbones import build_backbone
 from dabench.errors import MissingDataError, UserError
-from dabench.plan import PlannedRun, check_weights
+from dabench.openings import OpenDomains
+from dabench.plan import OTHER_ORIGIN, PlannedRun, check_weights
+from dabench.recipe import TRIAL
+from dabench.records import RecordStore
 from dabench.resolve import Layer, _of_one_backbone
+from dabench.sweep import run_one
 from dabench.sweepfile import read_sweep
 
 MakePlan = Callable[..., list[PlannedRun]]
@@ -367,3 +372,16 @@ def test_a_tag_makes_no_other_backbone(given: str, kept: bool) -> None:
     recipe = Layer.of_values("recipe", {"backbone": "test_resnet", "backbone_args.drop_rate": 0.5})
     layers = _of_one_backbone([recipe, Layer.of_values("--set", {"backbone": given})])
     assert ("backbone_args.drop_rate" in layers[0].values) == kept
+
+
+def test_a_run_that_a_search_made_is_noted(make_plan: MakePlan, tmp_path: Path) -> None:
+    """Its record says that a search tried the values, whoever asks for them now."""
+    (run,) = make_plan(["optimiser.lr=0.02"], tasks=["A2B"])
+    tried = replace(run, provenance={**run.provenance, "optimiser.lr": TRIAL})
+    store, domains = RecordStore(tmp_path / "results"), OpenDomains(None)
+    assert run_one(tried, domains, store, torch.device("cpu"), lambda *_: None).status == "done"
+    (again,) = make_plan(["optimiser.lr=0.02"], tasks=["A2B"])
+    assert (again.state, again.note) == ("done", OTHER_ORIGIN)
+    run_one(run, domains, store, torch.device("cpu"), lambda *_: None)
+    (again,) = make_plan(["optimiser.lr=0.02"], tasks=["A2B"])
+    assert (again.state, again.note) == ("done", "")

@@ -181,7 +181,7 @@ def test_a_file_of_scores_that_does_not_fit_is_made_again(run, scores):
     path, record = run
     score_run(path, record, [entry()])
     content = json.loads(scores_file(path).read_text())
-    content["rules"]["scripted"]["scores"] = scores
+    content["rules"]["scripted"] |= {"scores": scores, "reason": "x"}
     scores_file(path).write_text(json.dumps(content))
     assert score_run(path, record, [entry()])["scripted"].scores == (1.0, 2.0)
 

@@ -11,7 +11,10 @@ from dabench.selection import RULES, Rule, Trace
 FILES = {
     "__init__.py": "",
     "deep.py": "half = 0.5\n",
-    "shared.py": "from ownrules import deep\n\ndef weigh(x):\n    return deep.half * x\n",
+    "lib/__init__.py": "",
+    "lib/helper.py": "from ..constants import LIMIT\nfrom .inner import J\n",
+    "lib/inner.py": "J = 1\n",
+    "shared.py": "from ownrules import deep\nfrom .lib.helper import J\n",
     "constants.py": "LIMIT = 1.0\n",
     "unused.py": "value = 1\n",
     "rule.py": (
@@ -39,6 +42,7 @@ def package(tmp_path, monkeypatch):
         folder = tmp_path / "ownrules"
         folder.mkdir(exist_ok=True)
         for name, text in FILES.items():
+            (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_text(changes.get(name.removesuffix(".py"), text))
         forget()
         importlib.invalidate_caches()
@@ -49,7 +53,7 @@ def package(tmp_path, monkeypatch):
     forget()
 
 
-@pytest.mark.parametrize("module", ["rule", "shared", "constants", "deep"])
+@pytest.mark.parametrize("module", ["rule", "shared", "constants", "deep", "lib/helper", "lib/inner"])
 def test_a_change_of_what_a_rule_imports_is_noticed(package, module):
     first = package().source_sha256
     assert package().source_sha256 == first

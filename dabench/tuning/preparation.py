@@ -11,7 +11,7 @@ from dabench.config import RunConfig
 from dabench.discovery import discover_rules
 from dabench.errors import UserError
 from dabench.openings import OpenDomains
-from dabench.plan import PlannedRun, plan
+from dabench.plan import OTHER_ORIGIN, PlannedRun, plan
 from dabench.protocol import find_protocol
 from dabench.recipe import TRIAL
 from dabench.records import RecordStore
@@ -101,7 +101,8 @@ def _planned(
     runs: dict[str, list[PlannedRun]] = {}
     for run in plan(sweep, None, [*flags, *tried], domains, store, device):
         own = dict.fromkeys(values.get(run.config.method, {}), TRIAL)
-        run = replace(run, provenance={**run.provenance, **own})
+        note = "" if run.note == OTHER_ORIGIN else run.note  # its own trials of an earlier day
+        run = replace(run, provenance={**run.provenance, **own}, note=note)
         runs.setdefault(run.config.method, []).append(run)
     return runs
 
