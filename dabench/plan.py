@@ -30,8 +30,8 @@ __all__ = ["OTHER_ORIGIN", "PlannedRun", "check_weights", "plan", "run_identity"
 
 
 OTHER_ORIGIN = (
-    "a run that is done says otherwise than now whether a search tried or chose its values, and the leaderboard "
-    "goes by what it says: --force makes it again"
+    "a run that is done says otherwise than now whether a search tried or chose its values, and the "
+    "leaderboard goes by what it says: --force makes it again"
 )
 
 
