@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -15,12 +14,12 @@ from dabench.backbones import build_backbone, file_digest
 from dabench.config import RunConfig
 from dabench.discovery import discover_methods, discover_suites
 from dabench.errors import MissingDataError, UserError, did_you_mean
-from dabench.hardware import resolve_device
 from dabench.method import METHODS, MethodEntry
 from dabench.openings import OpenDomains
 from dabench.protocol import find_protocol, read_recipes
 from dabench.recipe import TRIAL, RecipeBook, from_search
 from dabench.records import Record, RecordStore
+from dabench.repeating import repeating_command
 from dabench.resolve import Layer, Resolved, flatten, resolve
 from dabench.settle import check_combination, settle_machine, settle_task
 from dabench.suite import SUITES, Suite, Task, parse_task
@@ -146,7 +145,7 @@ def plan(
                             suite=suite,
                             task=task,
                             weights=weights or resolved.config.weights,
-                            command=_command(resolved, suite, weights, device),
+                            command=repeating_command(resolved, suite, weights, device),
                             changed=resolved.changed,
                         )
                         runs.append(_with_state(run, domains, store, force))
@@ -271,39 +270,6 @@ def _layers(
             values |= flatten({path: value})
     layers.append(Layer.of_values("--set", values))
     return layers
-
-
-def _command(resolved: Resolved, suite: Suite, weights: str | Path | None, device: torch.device) -> str:
-    """The command line that repeats one run, with the identity it has on this machine.
-
-    What recipe files and sweep files say stands in it as values, so that it needs none of them.
-    """
-    config = resolved.config
-    words = [
-        "dabench",
-        "run",
-        "--method",
-        config.method,
-        "--suite",
-        suite.file if suite.base else suite.name,
-    ]
-    words += ["--task", config.task, "--seed", str(config.seed)]
-    if weights is not None:
-        words += ["--weights", str(weights)]
-    if device.type != resolve_device("auto").type:
-        words += ["--device", device.type]
-    values = flatten(config.model_dump(mode="json"))
-    for path, origin in resolved.provenance.items():
-        ours = origin.startswith(("file ", "sweep", "--set", "recipe "))
-        if ours and path == "protocol":
-            words += ["--protocol", resolved.protocol]
-        elif ours and path == "weights":
-            words += ["--weights", config.weights]
-        elif ours and path in values:
-            words += ["--set", f"{path}={json.dumps(values[path], ensure_ascii=False)}"]
-        elif origin.startswith("backbone of the sweep"):
-            words += ["--backbone", config.backbone]
-    return shlex.join(words)
 
 
 def _with_state(run: PlannedRun, domains: OpenDomains, store: RecordStore, force: bool) -> PlannedRun:

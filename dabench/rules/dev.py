@@ -11,8 +11,7 @@ estimate is not bounded and can be negative. Where no held-out image is wrong it
 
 import numpy as np
 
-from dabench.rules.importance import domain_weights, risk
-from dabench.rules.stored import labelled, usable
+from dabench.rules.importance import risk, weighed
 from dabench.selection import Rule, Snapshot, register_rule
 
 __all__ = ["DEV"]
@@ -39,10 +38,9 @@ class DEV(Rule):
 
     def score(self, target: Snapshot, source: Snapshot | None, source_val: Snapshot | None) -> float:
         """Return the estimated target error; NaN for fewer than two held-out images."""
-        trained, _ = labelled(source, "source")
-        held_out, labels = labelled(source_val, "source_val")
-        read = (trained.features, target.features, held_out.features, held_out.logits)
-        if len(labels) < 2 or not usable(*read):
+        found = weighed(target, source, source_val)
+        if found is None:
             return float("nan")
+        weights, held_out, labels = found
         errors = (held_out.logits.argmax(axis=1) != labels).astype(np.float64)
-        return risk(domain_weights(trained.features, target.features, held_out.features), errors)
+        return risk(weights, errors)

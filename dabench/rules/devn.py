@@ -11,8 +11,7 @@ the plain source loss, as with ``dev``.
 import numpy as np
 from scipy.special import log_softmax
 
-from dabench.rules.importance import domain_weights, normalised, risk
-from dabench.rules.stored import labelled, usable
+from dabench.rules.importance import normalised, risk, weighed
 from dabench.selection import Rule, Snapshot, register_rule
 
 __all__ = ["DEVN"]
@@ -40,12 +39,10 @@ class DEVN(Rule):
 
     def score(self, target: Snapshot, source: Snapshot | None, source_val: Snapshot | None) -> float:
         """Return the weighted cross-entropy in nats; NaN for fewer than two held-out images."""
-        trained, _ = labelled(source, "source")
-        held_out, labels = labelled(source_val, "source_val")
-        read = (trained.features, target.features, held_out.features, held_out.logits)
-        if len(labels) < 2 or not usable(*read):
+        found = weighed(target, source, source_val)
+        if found is None:
             return float("nan")
+        weights, held_out, labels = found
         logs = log_softmax(np.asarray(held_out.logits, np.float64), axis=1)
         losses = -logs[np.arange(len(labels)), labels]
-        weights = domain_weights(trained.features, target.features, held_out.features)
         return risk(normalised(weights), losses)

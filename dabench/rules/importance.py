@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from dabench.rules.stored import canonical_order
-from dabench.selection import Array
+from dabench.rules.stored import canonical_order, labelled, usable
+from dabench.selection import Array, Snapshot
 
-__all__ = ["DECAY", "domain_weights", "normalised", "risk"]
+__all__ = ["DECAY", "domain_weights", "normalised", "risk", "weighed"]
 
 DECAY = 0.01  # one of the nine that the authors' code tries, 1e-5 to 1e-1
 LARGEST_LOGIT = 30.0  # 1 - sigmoid(30) is 1e-13: a surer classifier is beyond what float64 can say
@@ -71,6 +71,24 @@ def _fitted_weights(source: Array, target: Array, validation: Array) -> NDArray[
     held_out = np.where(varies, (np.asarray(validation, np.float64) - centre) / scale, 0.0)
     logits = np.clip(classifier.decision_function(held_out), -LARGEST_LOGIT, LARGEST_LOGIT)
     return np.asarray(len(source) / len(target) * np.exp(-logits))
+
+
+def weighed(
+    target: Snapshot, source: Snapshot | None, source_val: Snapshot | None
+) -> tuple[NDArray[np.float64], Snapshot, NDArray[np.int64]] | None:
+    """Return the weights of the held-out images, the images and their labels, all (n, ...).
+
+    None for fewer than two of them, or where a stored value is not finite.
+
+    Raises:
+        ValueError: a source part is missing.
+    """
+    trained, _ = labelled(source, "source")
+    held_out, labels = labelled(source_val, "source_val")
+    read = (trained.features, target.features, held_out.features, held_out.logits)
+    if len(labels) < 2 or not usable(*read):
+        return None
+    return domain_weights(trained.features, target.features, held_out.features), held_out, labels
 
 
 def normalised(weights: NDArray[np.float64]) -> NDArray[np.float64]:
