@@ -98,7 +98,7 @@ def test_combinations_that_contradict_each_other() -> None:
 
 def test_configuration_is_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        config().steps = 3  # type: ignore[misc]
+        config().steps = 3
 
 
 def test_true_is_no_number_but_a_truth_value_where_one_is_expected() -> None:

@@ -182,5 +182,5 @@ def test_version_and_licence_are_the_same_everywhere() -> None:
     assert {"title", "message", "authors"} <= set(citation)
 
 
-def project() -> dict[str, dict]:  # type: ignore[type-arg]
+def project() -> dict[str, dict]:
     return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))

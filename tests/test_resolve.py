@@ -35,7 +35,7 @@ class ToyConfig(MethodConfig):
 class Toy(Method):
     config_class = ToyConfig
     loss_names = ("classification", "toy")
-    recipes: Mapping[str, Recipe] = {  # type: ignore[misc]
+    recipes: Mapping[str, Recipe] = {
         "squares": {
             "optimiser.lr": Sourced(value=0.3, source="the method's paper"),
             "params.strength": Sourced(value=5.0, source="the method's paper"),

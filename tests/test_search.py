@@ -30,7 +30,7 @@ def test_a_value_lies_in_its_range_and_leads_back_to_its_number(low: float, rati
     ranges: tuple[Range, ...] = (LogUniform(low, low * ratio, "ours"), Uniform(-low, low * ratio, "ours"))
     for one in ranges:
         value = one.sample(u)
-        assert one.low <= value <= one.high  # type: ignore[attr-defined]
+        assert one.low <= value <= one.high
         back = one.number(value)
         assert back is not None
         assert 0 <= back <= 1
@@ -67,7 +67,7 @@ def test_a_value_outside_has_no_number() -> None:
 )
 def test_what_is_no_range_is_refused(make: object) -> None:
     with pytest.raises(ValueError, match=r"no range|no choice|where it comes from"):
-        make()  # type: ignore[operator]
+        make()
 
 
 def test_ranges_read_well() -> None:

@@ -67,7 +67,7 @@ def test_recipes_are_valid_configuration(name: str) -> None:
         *parents, last = path.split(".")
         place = content
         for parent in parents:
-            place = place.setdefault(parent, {})  # type: ignore[assignment]
+            place = place.setdefault(parent, {})
         place[last] = value.value
     config = RunConfig.model_validate(content)
     assert config.steps == {"digits": 4000, "officehome": 30_000, "visda2017": 30_000}.get(name, config.steps)

@@ -17,7 +17,7 @@ def quiet(*_: object) -> None:
 
 
 def tar(path: Path, entries: dict[str, bytes], mode: str = "w") -> Path:
-    with tarfile.open(path, mode) as file:  # type: ignore[call-overload]
+    with tarfile.open(path, mode) as file:
         for name, content in entries.items():
             info = tarfile.TarInfo(name)
             info.size = len(content)

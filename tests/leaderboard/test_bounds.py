@@ -36,7 +36,7 @@ def test_share_of_the_gap(table: Callable[..., Table], small_sweep: list[Record]
         pytest.approx(expected.low), pytest.approx(expected.high), 3,
     )  # fmt: skip
     assert row_of(found, "cdan").share is not None
-    assert row_of(found, "cdan").share.value < 0  # type: ignore[union-attr, operator]
+    assert row_of(found, "cdan").share.value < 0
     assert [row_of(found, name).share for name in ("source_only", "target_only", "cdan+e")] == [None] * 3
 
 

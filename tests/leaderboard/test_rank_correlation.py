@@ -85,7 +85,7 @@ def test_with_equal_weights_it_is_scipys(points: list[tuple[int, int]]) -> None:
 @given(pairs, st.randoms(use_true_random=False))
 def test_the_order_of_points_is_free(points: list[tuple[int, int]], random: object) -> None:
     shuffled = list(points)
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    random.shuffle(shuffled)
     one, other = (
         weighted_spearman([a for a, _ in drawn], [b for _, b in drawn]) for drawn in (points, shuffled)
     )

@@ -193,7 +193,7 @@ def test_a_share_has_no_unit(pairs: list[tuple[float, float]], factor: float) ->
     one, scaled = paired_share(part, whole), paired_share(factor * part, factor * whole)
     if one.value is not None and scaled.value is not None and whole.mean() > 0.01:
         assert scaled.value == pytest.approx(one.value, rel=1e-6)
-        assert one.low is None or one.low <= one.value <= one.high  # type: ignore[operator]
+        assert one.low is None or one.low <= one.value <= one.high
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def test_cell_average_and_gain(only_table: Callable[..., Table], small_sweep: li
     assert gsda.gain.interval.mean == pytest.approx(0.32 / 3)
     assert gsda.gain.interval.half_width == pytest.approx(T_2 * math.sqrt(7 / 3) / 100 / math.sqrt(3))
     assert gsda.gain.verdict == "above"
-    assert row_of(table, "cdan").gain.verdict == "below"  # type: ignore[union-attr]
+    assert row_of(table, "cdan").gain.verdict == "below"
     assert gsda.cells["A->B"].gain is not None
     assert gsda.cells["A->B"].gain.interval.mean == pytest.approx(0.62 / 3)
     assert row_of(table, "source_only").gain is None

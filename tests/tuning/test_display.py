@@ -35,7 +35,7 @@ def test_runs_are_counted_over_trials_and_accuracies_are_not_shown(
                 display.begin(run, number, 2)
                 display.end(run, record)
             display.skip(trial)
-    said = console.file.getvalue()  # type: ignore[attr-defined]
+    said = console.file.getvalue()
     assert "dann tiny A->B seed 0: done  (12.3 s)" in said
     assert "dann tiny B->A seed 0: FAILED: no room" in said
     assert "91.2" not in said

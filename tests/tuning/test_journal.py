@@ -50,7 +50,7 @@ def test_nothing_is_written_twice_and_the_last_word_counts(tmp_path: Path) -> No
 @settings(max_examples=15)
 @given(cut=st.integers(min_value=1))
 def test_a_line_that_was_cut_off_is_passed_over_and_written_anew(cut: int, tmp_path_factory: object) -> None:
-    folder = tmp_path_factory.mktemp("cut")  # type: ignore[attr-defined]
+    folder = tmp_path_factory.mktemp("cut")
     path = folder / "journal.jsonl"
     written(path)
     content = path.read_bytes()

@@ -1,6 +1,7 @@
 """What is searched for a method: shared and own ranges, less what the user sets, and the recipe's place."""
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import pytest
 
@@ -30,12 +31,12 @@ def test_own_ranges_win_and_methods_without_training_have_no_others() -> None:
 
     @register("toy-wide")
     class Wide(Method):
-        search = {"optimiser.lr": wide}  # noqa: RUF012
+        search: ClassVar = {"optimiser.lr": wide}
 
     @register("toy-still")
     class Still(Method):
         trains_network = False
-        search = {"head.bottleneck": Choice((64, 128), "ours")}  # noqa: RUF012
+        search: ClassVar = {"head.bottleneck": Choice((64, 128), "ours")}
 
     assert ranges_of(METHODS.get("toy-wide"))["optimiser.lr"] is wide
     assert list(ranges_of(METHODS.get("toy-still"))) == ["head.bottleneck"]
@@ -45,7 +46,7 @@ def test_own_ranges_win_and_methods_without_training_have_no_others() -> None:
 def test_a_range_for_no_key_is_named() -> None:
     @register("toy-slip")
     class Slip(Method):
-        search = {"optimizer.lr": Uniform(0, 1, "ours")}  # noqa: RUF012
+        search: ClassVar = {"optimizer.lr": Uniform(0, 1, "ours")}
 
     with pytest.raises(UserError, match="toy-slip declares a search range for the unknown key") as caught:
         ranges_of(METHODS.get("toy-slip"))
