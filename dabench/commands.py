@@ -16,11 +16,9 @@ from dabench.errors import MissingDataError, UserError
 from dabench.hardware import resolve_device
 from dabench.openings import OpenDomains
 from dabench.plan import PlannedRun, check_weights, plan
-from dabench.protocol import find_protocol
 from dabench.records import RecordStore
-from dabench.resolve import parse_assignment
 from dabench.sweep import SweepResult, run_sweep
-from dabench.sweepfile import SweepConfig, read_sweep
+from dabench.sweepfile import SweepConfig, flag_values, read_sweep
 from dabench.terminal import standard_console
 
 __all__ = ["RunRequest", "execute"]
@@ -65,12 +63,7 @@ def execute(request: RunRequest) -> int:
     store = RecordStore(request.results)
     display = SweepDisplay(console, 0)
     domains = OpenDomains(request.data, display.preparing)
-    flags = [parse_assignment(text) for text in request.assignments]
-    if request.protocol is not None:
-        find_protocol(request.protocol)  # a mistake is told as one of --protocol
-        flags.insert(0, ("protocol", request.protocol))
-    if request.frozen_backbone:
-        flags.append(("frozen_backbone", True))
+    flags = flag_values(request.assignments, request.protocol, request.frozen_backbone)
     runs = plan(sweep, file, flags, domains, store, device, request.force)
     if request.dry_run:
         _print_plan(console, runs)

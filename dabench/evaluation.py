@@ -163,12 +163,14 @@ class Evaluator:
         """Measure once, after the given step; return what was measured."""
         predict = partial(method.predict, network)
         with _evaluation_mode(network, method):
-            logits, kept = self._test(predict)
+            logits, watched = self._test(predict)
+            for name, part in self._watched.items():
+                if part.inputs is not None:
+                    watched[name] = self._watch(part.inputs, part.rows, predict)
         if not math.isfinite(float(logits.abs().max())):
             raise FloatingPointError(f"the predictions after step {step} are not finite")
-        with _evaluation_mode(network, method):
-            for name, part in self._watched.items():
-                self._stored[name].add(*(kept[name] if part.inputs is None else self._watch(part, predict)))
+        for name, outputs in watched.items():
+            self._stored[name].add(*outputs)
         predictions = logits.argmax(dim=1).cpu().numpy()
         self.last = measure(self._labels, predictions, self._classes)
         result = Evaluation(
@@ -203,9 +205,11 @@ class Evaluator:
         }
         return whole, kept
 
-    def _watch(self, part: Watched, predict: Callable[[Tensor], Outputs]) -> tuple[Tensor, Tensor]:
-        assert part.inputs is not None
-        outputs = [(o.logits, o.features) for o in _outputs(part.inputs, self._batch, predict, part.rows)]
+    def _watch(
+        self, inputs: Inputs, rows: NDArray[np.int64], predict: Callable[[Tensor], Outputs]
+    ) -> tuple[Tensor, Tensor]:
+        """Logits and features of some rows of a domain."""
+        outputs = [(o.logits, o.features) for o in _outputs(inputs, self._batch, predict, rows)]
         logits, features = (torch.cat(column) for column in zip(*outputs, strict=True))
         return logits, features
 

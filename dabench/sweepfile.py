@@ -1,5 +1,6 @@
 """Sweep files: lists whose product is run, and values for all runs, for a suite or for a method."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,11 @@ from pydantic import Field, ValidationError, field_validator
 from dabench.config import Frozen
 from dabench.discovery import discover_suites, read_manifest
 from dabench.errors import UserError, did_you_mean
+from dabench.protocol import find_protocol
+from dabench.resolve import parse_assignment
 from dabench.suite import SUITES, Suite
 
-__all__ = ["SweepConfig", "find_suite", "read_sweep", "shipped_sweeps"]
+__all__ = ["SweepConfig", "find_suite", "flag_values", "read_sweep", "shipped_sweeps"]
 
 SWEEPS = Path(__file__).parent / "sweeps"
 
@@ -92,3 +95,23 @@ def find_suite(text: str) -> Suite:
             )
         return Suite(manifest, path.resolve().parent, text)
     return SUITES.get(text)
+
+
+def flag_values(
+    assignments: Iterable[str], protocol: str | None, frozen_backbone: bool
+) -> list[tuple[str, Any]]:
+    """Return what the flags of a command set, as ``plan`` takes it: path and value, weakest first.
+
+    Args:
+        assignments: texts of ``--set``.
+        protocol: name or file of ``--protocol``.
+        frozen_backbone: whether ``--frozen-backbone`` is given.
+
+    Raises:
+        UserError: a text that assigns nothing, or no such protocol.
+    """
+    values = [parse_assignment(text) for text in assignments]
+    if protocol is not None:
+        find_protocol(protocol)  # a mistake is told as one of --protocol
+        values.insert(0, ("protocol", protocol))
+    return [*values, ("frozen_backbone", True)] if frozen_backbone else values

@@ -74,7 +74,7 @@ def select_runs(results: Path, rules: tuple[str, ...], jobs: int, style: str, ru
     """
     from dabench.errors import UserError, unknown
     from dabench.leaderboard.scoring import showing_progress
-    from dabench.leaderboard.select_output import FORMATS, as_csv, as_json, as_markdown, print_tables
+    from dabench.leaderboard.select_output import FORMATS, as_json, print_selected
     from dabench.leaderboard.selecting import select
     from dabench.leaderboard.summary import NO_RUNS, say, skipped
     from dabench.terminal import error_console, standard_console
@@ -89,14 +89,8 @@ def select_runs(results: Path, rules: tuple[str, ...], jobs: int, style: str, ru
     console = standard_console()
     if style == "json":
         console.file.write(as_json(found))
-    elif style != "table" and not found.runs:
-        pass  # stdout may be a file: the sentence below goes to stderr
-    elif style == "csv":
-        console.file.write(as_csv(found.runs if runs else found.report))
-    elif style == "markdown":
-        console.file.write(as_markdown(found, runs))
     elif found.runs:
-        print_tables(console, found, runs)
-    if not found.runs:
+        print_selected(console, found, style, runs)
+    if not found.runs:  # in words, and not into what may be a file
         words = f"No run has finished, {found.failed} failed: dabench leaderboard says why"
         say(console if style == "table" else error_console(), words if found.failed else NO_RUNS)

@@ -15,7 +15,7 @@ from dabench.leaderboard.origins import HYPERPARAMETERS
 from dabench.leaderboard.selecting import ALL_METHODS, Line, Selected
 from dabench.leaderboard.view import MINUS, percent, points
 
-__all__ = ["FORMATS", "Format", "as_csv", "as_json", "as_markdown", "print_tables"]
+__all__ = ["FORMATS", "Format", "as_csv", "as_json", "as_markdown", "print_selected", "print_tables"]
 
 Format = Literal["table", "markdown", "csv", "json"]
 FORMATS: tuple[Format, ...] = ("table", "markdown", "csv", "json")
@@ -50,6 +50,16 @@ def as_markdown(found: Selected, with_runs: bool) -> str:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
+
+
+def print_selected(console: Console, found: Selected, style: str, with_runs: bool) -> None:
+    """Write to a console as CSV or Markdown, or print tables to a terminal."""
+    if style == "csv":
+        console.file.write(as_csv(found.runs if with_runs else found.report))
+    elif style == "markdown":
+        console.file.write(as_markdown(found, with_runs))
+    else:
+        print_tables(console, found, with_runs)
 
 
 def print_tables(console: Console, found: Selected, with_runs: bool) -> None:

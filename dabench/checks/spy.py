@@ -55,20 +55,19 @@ class Spy:
 def spied(cls: type[Method], spy: Spy) -> type[Method]:
     """Return a subclass that behaves as the method does and lets the spy look on."""
 
-    class Spied(cls):  # type: ignore[misc,valid-type]
-        def setup(self, network: Network) -> None:
-            super().setup(network)
-            spy.built(self, network)
+    def setup(self: Method, network: Network) -> None:
+        cls.setup(self, network)
+        spy.built(self, network)
 
-        def train_step(self, network: Network, batch: Batch, optimise: Optimise) -> None:
-            super().train_step(network, batch, spy.step_begins(batch, optimise))
-            spy.step_ends()
+    def train_step(self: Method, network: Network, batch: Batch, optimise: Optimise) -> None:
+        cls.train_step(self, network, batch, spy.step_begins(batch, optimise))
+        spy.step_ends()
 
-        def predict(self, network: Network, images: Tensor) -> Outputs:
-            spy.prediction_begins(images)
-            outputs: Outputs = super().predict(network, images)
-            spy.prediction_ends(images, outputs)
-            return outputs
+    def predict(self: Method, network: Network, images: Tensor) -> Outputs:
+        spy.prediction_begins(images)
+        outputs = cls.predict(self, network, images)
+        spy.prediction_ends(images, outputs)
+        return outputs
 
     def begin_epoch(self: Method, features: Features, progress: float) -> Selection | None:
         spy.epoch_begins(features)
@@ -76,7 +75,8 @@ def spied(cls: type[Method], spy: Spy) -> type[Method]:
         spy.epoch_chose(selection)
         return selection
 
+    hooks = [setup, train_step, predict]
     if cls.begin_epoch is not Method.begin_epoch:  # the engine asks whether a method has the hook
-        Spied.begin_epoch = begin_epoch
-    Spied.__name__, Spied.__qualname__ = cls.__name__, cls.__qualname__
-    return Spied
+        hooks.append(begin_epoch)
+    body = {"__module__": cls.__module__, "__qualname__": cls.__qualname__}
+    return type(cls.__name__, (cls,), {**body, **{hook.__name__: hook for hook in hooks}})

@@ -21,6 +21,7 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_mutual_info_score
 
+from dabench.rules.papers import THREE_VALIDATORS, THREE_VALIDATORS_BIBTEX
 from dabench.rules.stored import canonical_order, usable
 from dabench.selection import Rule, Snapshot, register_rule
 
@@ -33,17 +34,8 @@ class ClassAMI(Rule):
 
     title = "ClassAMI"
     formula = "AMI(predicted classes, k-means clusters of features), r clusters"
-    paper = (
-        "Musgrave et al., Three New Validators and a Large-Scale Benchmark Ranking for Unsupervised Domain "
-        "Adaptation, arXiv:2208.07360, 2022"
-    )
-    bibtex = """\
-@article{musgrave2022three,
-  title   = {Three New Validators and a Large-Scale Benchmark Ranking for Unsupervised Domain Adaptation},
-  author  = {Musgrave, Kevin and Belongie, Serge and Lim, Ser-Nam},
-  journal = {arXiv preprint arXiv:2208.07360},
-  year    = {2022}
-}"""
+    paper = THREE_VALIDATORS
+    bibtex = THREE_VALIDATORS_BIBTEX
 
     def score(self, target: Snapshot, source: Snapshot | None, source_val: Snapshot | None) -> float:
         """Return the adjusted mutual information, at most 1, about 0 by chance, slightly below at worst."""

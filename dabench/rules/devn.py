@@ -12,6 +12,7 @@ import numpy as np
 from scipy.special import log_softmax
 
 from dabench.rules.importance import normalised, risk, weighed
+from dabench.rules.papers import THREE_VALIDATORS, THREE_VALIDATORS_BIBTEX
 from dabench.selection import Rule, Snapshot, register_rule
 
 __all__ = ["DEVN"]
@@ -23,17 +24,8 @@ class DEVN(Rule):
 
     title = "deep embedded validation, normalised"
     formula = "mean(v l) + η (mean(v) - 1), v = w / max w shifted to mean 1, l the cross-entropy"
-    paper = (
-        "Musgrave et al., Three New Validators and a Large-Scale Benchmark Ranking for Unsupervised Domain "
-        "Adaptation, arXiv:2208.07360, 2022"
-    )
-    bibtex = """\
-@article{musgrave2022three,
-  title   = {Three New Validators and a Large-Scale Benchmark Ranking for Unsupervised Domain Adaptation},
-  author  = {Musgrave, Kevin and Belongie, Serge and Lim, Ser-Nam},
-  journal = {arXiv preprint arXiv:2208.07360},
-  year    = {2022}
-}"""
+    paper = THREE_VALIDATORS
+    bibtex = THREE_VALIDATORS_BIBTEX
     higher_is_better = False
     needs = ("source", "source_val")
 

@@ -7,6 +7,7 @@ a model that unlearns the target keeps its score.
 
 import numpy as np
 
+from dabench.rules.papers import THREE_VALIDATORS, THREE_VALIDATORS_BIBTEX
 from dabench.rules.stored import labelled, usable
 from dabench.selection import Rule, Snapshot, register_rule
 
@@ -19,17 +20,8 @@ class SourceVal(Rule):
 
     title = "source validation accuracy"
     formula = "mean of [argmax z = y] over held-out source images"
-    paper = (
-        "Musgrave et al., Three New Validators and a Large-Scale Benchmark Ranking for Unsupervised Domain "
-        "Adaptation, arXiv:2208.07360, 2022 (as a baseline)"
-    )
-    bibtex = """\
-@article{musgrave2022three,
-  title   = {Three New Validators and a Large-Scale Benchmark Ranking for Unsupervised Domain Adaptation},
-  author  = {Musgrave, Kevin and Belongie, Serge and Lim, Ser-Nam},
-  journal = {arXiv preprint arXiv:2208.07360},
-  year    = {2022}
-}"""
+    paper = f"{THREE_VALIDATORS} (as a baseline)"
+    bibtex = THREE_VALIDATORS_BIBTEX
     needs = ("source_val",)
 
     def score(self, target: Snapshot, source: Snapshot | None, source_val: Snapshot | None) -> float:

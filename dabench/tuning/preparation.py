@@ -12,12 +12,10 @@ from dabench.discovery import discover_rules
 from dabench.errors import UserError
 from dabench.openings import OpenDomains
 from dabench.plan import OTHER_ORIGIN, PlannedRun, plan
-from dabench.protocol import find_protocol
 from dabench.recipe import TRIAL
 from dabench.records import RecordStore
-from dabench.resolve import parse_assignment
 from dabench.selection import RULES, RuleEntry
-from dabench.sweepfile import SweepConfig
+from dabench.sweepfile import SweepConfig, flag_values
 from dabench.tuning.request import TuneRequest
 from dabench.tuning.samplers import find_sampler
 from dabench.tuning.setting import Budget, MethodSearch, Setting, Values
@@ -37,7 +35,8 @@ def prepare(request: TuneRequest, domains: OpenDomains, store: RecordStore, devi
     rule = RULES.get(request.rule)
     _check_rule(rule)
     sampler = find_sampler(request.sampler, request.search_seed, rule.cls.higher_is_better)
-    planner = partial(_planned, _sweep(request), _flags(request), domains, store, device)
+    flags = flag_values(request.assignments, request.protocol, request.frozen_backbone)
+    planner = partial(_planned, _sweep(request), flags, domains, store, device)
     searches = [_search(runs, rule) for runs in planner({}).values()]
     runs = searches[0].runs
     tasks = list(dict.fromkeys(run.task.name for run in runs))
@@ -76,16 +75,6 @@ def _sweep(request: TuneRequest) -> SweepConfig:
         backbones=(request.backbone,) if request.backbone else (),
         weights=request.weights,
     )
-
-
-def _flags(request: TuneRequest) -> list[tuple[str, Any]]:
-    flags = [parse_assignment(text) for text in request.assignments]
-    if request.protocol is not None:
-        find_protocol(request.protocol)  # a mistake is told as one of --protocol
-        flags.insert(0, ("protocol", request.protocol))
-    if request.frozen_backbone:
-        flags.append(("frozen_backbone", True))
-    return flags
 
 
 def _planned(
