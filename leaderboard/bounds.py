@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dabench.leaderboard.groups import BOUND, REFERENCE
 from dabench.leaderboard.rows import NotRun, Row
 from dabench.leaderboard.runs import Run
-from dabench.leaderboard.statistics import Share, paired_share
+from dabench.leaderboard.statistics.intervals import Share, paired_share
 
 __all__ = ["absent_bounds", "share_of_gap"]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from dabench.leaderboard.rows import Row, Table
 from dabench.leaderboard.runs import Run
 from dabench.leaderboard.seeds import task_mean
-from dabench.leaderboard.statistics import Interval, t_interval
+from dabench.leaderboard.statistics.intervals import Interval, t_interval
 
 __all__ = ["ClassTable", "by_class", "mean_class", "worst_class", "worst_of"]
 

@@ -19,10 +19,10 @@ ResultsOption = Annotated[
 def build(results: Path, out: Path, select: str | None = None) -> "SiteReport":
     """Write the site; see ``dabench.leaderboard.site.write_site``."""
     from dabench.leaderboard.scoring import showing_progress
-    from dabench.leaderboard.site import write_site  # pandas and Jinja2 only when they are needed
+    from dabench.leaderboard.site import Order, write_site  # pandas and Jinja2 only when they are needed
 
     with showing_progress() as advance:
-        return write_site(results, out, select=select, advance=advance)
+        return write_site(results, out, Order(select), advance)
 
 
 def add_to(app: typer.Typer) -> None:

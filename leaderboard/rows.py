@@ -7,7 +7,7 @@ from dabench.leaderboard.choices import LAST, Choice
 from dabench.leaderboard.groups import Group
 from dabench.leaderboard.origins import HYPERPARAMETERS, Origins
 from dabench.leaderboard.runs import Run
-from dabench.leaderboard.statistics import Difference, Interval, Share
+from dabench.leaderboard.statistics.intervals import Difference, Interval, Share
 from dabench.recipe import ON_TARGET_LABELS
 
 __all__ = ["FEWEST_SEEDS", "Cell", "NotRun", "Row", "SuiteInfo", "Table"]

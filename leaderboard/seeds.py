@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from dabench.leaderboard.runs import Run
-from dabench.leaderboard.statistics import Interval, t_interval
+from dabench.leaderboard.statistics.intervals import Interval, t_interval
 
 __all__ = ["averages", "by_task", "over_seeds", "task_mean"]
 

@@ -13,7 +13,7 @@ from dabench.leaderboard.rows import SuiteInfo, Table
 from dabench.leaderboard.runs import Run
 from dabench.leaderboard.scoring import known_rules, scored
 from dabench.leaderboard.site import known_suites, read_runs
-from dabench.leaderboard.statistics import Interval
+from dabench.leaderboard.statistics.intervals import Interval
 from dabench.leaderboard.table import aggregate
 from dabench.leaderboard.validators import Correlation, RuleCell, RuleReport, validator_report
 from dabench.records import Problem

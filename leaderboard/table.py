@@ -16,13 +16,18 @@ from dabench.leaderboard.origins import looked_note, origins
 from dabench.leaderboard.rows import FEWEST_SEEDS, Cell, Row, SuiteInfo, Table
 from dabench.leaderboard.runs import Run
 from dabench.leaderboard.seeds import averages, by_task, over_seeds, task_mean
-from dabench.leaderboard.statistics import ROUNDING, difference
+from dabench.leaderboard.settings import Settings
+from dabench.leaderboard.statistics.intervals import ROUNDING, difference
 
 __all__ = ["FEWEST_SEEDS", "REFERENCE", "Cell", "Row", "SuiteInfo", "Table", "aggregate"]
 
 
 def aggregate(
-    runs: Iterable[Run], suites: Mapping[str, SuiteInfo], selection: Selection | None = None
+    runs: Iterable[Run],
+    suites: Mapping[str, SuiteInfo],
+    selection: Selection | None = None,
+    settings: Settings | None = None,
+    common: bool = False,
 ) -> tuple[Table, ...]:
     """Build all tables. The order of the runs does not matter.
 
@@ -30,13 +35,15 @@ def aggregate(
         runs: all runs, failed ones included, with what rules say of them.
         suites: what is known of suites by name.
         selection: the rule that numbers are taken by; by default that of each run's protocol.
+        settings: how intervals and comparisons are computed.
+        common: only the tasks that every row has.
     """
     split: dict[tuple[str, str, str, str], list[Run]] = defaultdict(list)
     for run in runs:
         record = run.record
         split[record.suite, record.backbone, record.protocol, record.metric].append(run)
     return tuple(
-        _table(key, split[key], suites.get(key[0]) or _told(split[key]), selection or Selection())
+        _table(key, split[key], suites.get(key[0]) or _told(split[key]), selection or Selection(), common)
         for key in sorted(split)
     )
 
@@ -55,12 +62,18 @@ def _told(runs: Sequence[Run]) -> SuiteInfo | None:
 
 
 def _table(
-    key: tuple[str, str, str, str], runs: Sequence[Run], info: SuiteInfo | None, selection: Selection
+    key: tuple[str, str, str, str],
+    runs: Sequence[Run],
+    info: SuiteInfo | None,
+    selection: Selection,
+    common: bool,
 ) -> Table:
     seen = sorted({run.record.task for run in runs})
     known = info.tasks if info else ()
     tasks = (*known, *(task for task in seen if task not in known))
     groups = group(runs)
+    if common:
+        tasks = _common(groups, tasks)
     rows = {one.key: _row(one, tasks, selection) for one in groups}
     compared = [_compare(rows[one.key], groups, rows) for one in groups]
     shared = sorted(frozenset.intersection(*(row.origins.looked for row in compared)))
@@ -70,8 +83,14 @@ def _table(
     return Table(*key, info or SuiteInfo(key[0]), tasks, ordered, info is not None, absent, notes)
 
 
+def _common(groups: Sequence[Group], tasks: Sequence[str]) -> tuple[str, ...]:
+    """The tasks on which every row has a finished run."""
+    done = [{run.record.task for run in one.runs if run.record.status == "done"} for one in groups]
+    return tuple(task for task in tasks if all(task in found for found in done if found))
+
+
 def _row(one: Group, tasks: Sequence[str], selection: Selection) -> Row:
-    used = newest_per_seed(one.runs)
+    used = [run for run in newest_per_seed(one.runs) if run.record.task in tasks]
     choices = {run.file: selection.choose(run) for run in used}
     values = by_task(used, tasks, lambda run: choices[run.file].value)
     oracles = by_task(used, tasks, lambda run: run.record.oracle)

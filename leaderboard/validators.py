@@ -17,7 +17,7 @@ from dabench.leaderboard.rank_correlation import weighted_spearman
 from dabench.leaderboard.rows import Row, Table
 from dabench.leaderboard.runs import Run
 from dabench.leaderboard.seeds import averages, by_task, over_seeds, task_mean
-from dabench.leaderboard.statistics import Interval
+from dabench.leaderboard.statistics.intervals import Interval
 from dabench.selection import RuleEntry
 
 __all__ = ["Correlation", "Report", "RuleCell", "RuleReport", "correlation", "validator_report"]

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dabench.leaderboard.choices import LAST
-from dabench.leaderboard.statistics import Difference, Interval, Share
-from dabench.leaderboard.table import Row, Table
+from dabench.leaderboard.statistics.intervals import Difference, Interval, Share
 
 __all__ = [
     "MINUS",
     "Mark",
+    "arrow",
     "duration",
     "half_width",
     "mark",
@@ -19,7 +19,6 @@ __all__ = [
     "percent",
     "points",
     "printed",
-    "row_page",
     "share_range",
     "short",
     "slug",
@@ -111,10 +110,13 @@ def slug(*parts: str) -> str:
     return f"{readable[:60].strip('-')}-{digest}"
 
 
-def row_page(table: Table, row: Row) -> str:
-    """The page of a row's runs, relative to the index."""
-    names = slug(table.suite, row.method, table.backbone, table.protocol, table.metric, row.group.key)
-    return f"runs/{names}.html"
+def arrow(task: str) -> str:
+    """A task's name for people.
+
+    >>> arrow("A->W")
+    'A→W'
+    """
+    return task.replace("->", "→")
 
 
 @dataclass(frozen=True)

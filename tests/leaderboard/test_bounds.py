@@ -7,7 +7,7 @@ import pytest
 
 from dabench.leaderboard.bounds import absent_bounds
 from dabench.leaderboard.runs import Run
-from dabench.leaderboard.statistics import paired_share
+from dabench.leaderboard.statistics.intervals import paired_share
 from dabench.leaderboard.table import Row, SuiteInfo, Table, aggregate
 from dabench.records import Record
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from dabench.leaderboard import commands
 from dabench.leaderboard.choices import Selection
 from dabench.leaderboard.runs import Run
-from dabench.leaderboard.site import write_site
+from dabench.leaderboard.site import Order, write_site
 from dabench.leaderboard.table import Row, SuiteInfo, Table, aggregate
 from dabench.recipe import ON_TARGET_LABELS, TRIAL, searched
 from dabench.records import Record
@@ -172,11 +172,11 @@ def results(record: Make, written: Write) -> Path:
 
 def test_page_and_csv_say_it(results: Path, suites: Suites, tmp_path: Path) -> None:
     site = tmp_path / "site"
-    page = write_site(results, site, suites).index.read_text(encoding="utf-8")
+    page = write_site(results, site, Order(suites=suites)).index.read_text(encoding="utf-8")
     assert page.count("hyperparameters chosen on target labels, never ranked") == 1
     assert page.count("<small>tuned: best of 20 trials by infomax</small>") == 1
     assert page.count("ecipe chosen by looking at target accuracy: steps") == 1
-    (runs,) = (path.read_text(encoding="utf-8") for path in (site / "runs").glob("*dann*"))
+    (runs,) = (path.read_text(encoding="utf-8") for path in (site / "rows").glob("*dann*"))
     assert "<strong>Hyperparameters chosen on target labels, never ranked.</strong>" in runs
     lines = csv.DictReader(io.StringIO((site / "results.csv").read_text(encoding="utf-8")))
     assert {(line["method"], line["on_target_labels"], line["tuned"]) for line in lines} == {

@@ -1,12 +1,12 @@
 """The page in a real headless Chromium, from the disk and without network."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dabench.leaderboard.site import write_site
+from dabench.leaderboard.site import Order, write_site
 from dabench.leaderboard.table import SuiteInfo
 from dabench.records import Record
 
@@ -18,37 +18,12 @@ Open = Callable[..., Any]
 
 
 @pytest.fixture
-def open_page(browser: Any) -> Iterator[Open]:
-    """Open a file offline; at the end nothing may have been requested but files, logged or popped up."""
-    contexts: list[Any] = []
-    foreign: list[str] = []
-    trouble: list[str] = []
-
-    def show(path: Path, width: int = 1280, **options: Any) -> Any:
-        context = browser.new_context(viewport={"width": width, "height": 800}, offline=True, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("request", lambda request: foreign.append(request.url))
-        page.on("console", lambda message: trouble.append(message.text))
-        page.on("pageerror", lambda error: trouble.append(str(error)))
-        page.on("dialog", lambda dialog: (trouble.append(dialog.message), dialog.dismiss()))
-        page.goto(path.as_uri())
-        return page
-
-    yield show
-    for context in contexts:
-        context.close()
-    assert [url for url in foreign if not url.startswith("file://")] == []
-    assert trouble == []
-
-
-@pytest.fixture
 def site(
     small_sweep: list[Record], written: Callable[[list[Record]], Path], suites: Suites, tmp_path: Path
 ) -> Path:
     results = written(small_sweep)
     (results / "broken.json").write_text("{")
-    return write_site(results, tmp_path / "site", suites).index
+    return write_site(results, tmp_path / "site", Order(suites=suites)).index
 
 
 def cells(page: Any, method: str) -> list[str]:
@@ -117,7 +92,7 @@ def test_bounds_that_were_not_run_stand_in_the_table(
     tmp_path: Path, open_page: Open,
 ) -> None:  # fmt: skip
     results = written([record("dann", task, seed) for task in ("A->B", "B->A") for seed in range(3)])
-    page = open_page(write_site(results, tmp_path / "site", suites).index)
+    page = open_page(write_site(results, tmp_path / "site", Order(suites=suites)).index)
     absent = page.locator("tr", has=page.locator("small", has_text="not run"))
     assert [" ".join(text.split()) for text in absent.all_inner_texts()] == [
         "– unranked source_only not run dabench run --method source_only --suite toy",
@@ -129,7 +104,7 @@ def test_a_rule_that_is_not_available_leaves_a_hole_that_says_so(
     small_sweep: list[Record], written: Callable[[list[Record]], Path], suites: Suites, tmp_path: Path,
     open_page: Open,
 ) -> None:  # fmt: skip
-    page = open_page(write_site(written(small_sweep), tmp_path / "site", suites, select="snd").index)
+    page = open_page(write_site(written(small_sweep), tmp_path / "site", Order("snd", suites=suites)).index)
     rank, average, *_, first, _ = cells(page, "gsda")
     assert (rank, average) == ("– unranked", "– missing 0/2 tasks")
     assert first == "– missing 3 without snd"
@@ -146,7 +121,7 @@ def test_classes_of_source_and_target(
     counts = {"source": {"cat": 30, "dog": 10}, "target": {"cat": 20, "dog": 20}}
     dataset = {name: {**one.dataset[name], "images": 40, "class_counts": of} for name, of in counts.items()}
     results = written([one.model_copy(update={"dataset": dataset})])
-    page = open_page(write_site(results, tmp_path / "site", suites).index)
+    page = open_page(write_site(results, tmp_path / "site", Order(suites=suites)).index)
     page.locator("summary", has_text="Classes of source and target").click()
     row = page.get_by_role("region", name="Images, imbalance and label shift").locator("tbody tr")
     assert [" ".join(text.split()) for text in row.locator("td").all_inner_texts()] == [
@@ -186,11 +161,11 @@ def test_names_cannot_break_out(record: Callable[..., Record], tmp_path: Path, o
     for number, one in enumerate(records):
         (results / f"{number}.json").write_text(one.model_dump_json())
     (results / "<img src=x onerror=alert(4)>.json").write_text("{")
-    report = write_site(results, tmp_path / "site", {})
+    report = write_site(results, tmp_path / "site", Order(suites={}))
     written = sorted(
         path.relative_to(tmp_path / "site").as_posix() for path in report.index.parent.rglob("*")
     )
-    assert all(name.replace("runs/", "").count("/") == 0 for name in written)
+    assert all(name.count("/") == 0 for name in written)
     page = open_page(report.index)
     assert page.locator("img, b, script").count() == 0
     assert cells(page, HOSTILE)[1].startswith("50.00")
@@ -202,7 +177,7 @@ def test_names_cannot_break_out(record: Callable[..., Record], tmp_path: Path, o
 
 @pytest.mark.parametrize("width", [360, 800, 1280])
 def test_only_the_tables_scroll_sideways(site: Path, open_page: Open, width: int) -> None:
-    for path in [site, *sorted(site.parent.glob("runs/*.html"))[:2]]:
+    for path in [site, *sorted(site.parent.glob("rows/*.html"))[:2]]:
         page = open_page(path, width)
         page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -220,7 +195,7 @@ def test_without_scripts_everything_is_there(site: Path, open_page: Open) -> Non
 
 
 def test_tables_are_made_for_screen_readers(site: Path, open_page: Open) -> None:
-    for path in [site, next(site.parent.glob("runs/*.html"))]:
+    for path in [site, next(site.parent.glob("rows/*.html"))]:
         page = open_page(path)
         tables = page.locator("table")
         assert tables.count() == page.locator("table > caption").count() > 0

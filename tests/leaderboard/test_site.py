@@ -11,7 +11,7 @@ import pytest
 
 from dabench.errors import UserError
 from dabench.leaderboard.runs import load
-from dabench.leaderboard.site import known_suites, write_site
+from dabench.leaderboard.site import Order, known_suites, write_site
 from dabench.leaderboard.table import SuiteInfo
 from dabench.records import LARGEST_RECORD_BYTES, Record
 
@@ -43,7 +43,7 @@ def test_files_that_are_no_records_are_named_and_skipped(
     (results / "binary.json").write_bytes(b"\xff\xfe\x00\x01")
     with (results / "huge.json").open("wb") as file:
         file.truncate(LARGEST_RECORD_BYTES + 1)  # sparse: takes no space
-    report = write_site(results, tmp_path / "site", suites)
+    report = write_site(results, tmp_path / "site", Order(suites=suites))
     names = ["binary", "foreign", "huge", "impossible", "list", "newer", "truncated"]
     assert [problem.path.as_posix() for problem in report.problems] == [f"{name}.json" for name in names]
     assert (report.done, report.failed) == (3, 0)
@@ -67,11 +67,11 @@ def test_equal_input_gives_equal_bytes(
     small_sweep: list[Record], written: Write, suites: Suites, tmp_path: Path
 ) -> None:
     results = written(small_sweep)
-    write_site(results, tmp_path / "one", suites)
+    write_site(results, tmp_path / "one", Order(suites=suites))
     (results.parent / "moved").mkdir()
     moved = results.rename(results.parent / "moved" / "elsewhere")
-    write_site(moved, tmp_path / "two", suites)
-    write_site(moved, tmp_path / "two", suites)
+    write_site(moved, tmp_path / "two", Order(suites=suites))
+    write_site(moved, tmp_path / "two", Order(suites=suites))
     one = snapshot(tmp_path / "one")
     assert one == snapshot(tmp_path / "two")
     assert {"index.html", "results.csv", ".nojekyll"} < set(one)
@@ -82,12 +82,12 @@ def test_pages_of_rows_that_are_gone_are_removed_and_other_files_stay(
 ) -> None:
     site = tmp_path / "site"
     results = written([record("dann"), record("gsda")])
-    write_site(results, site, suites)
+    write_site(results, site, Order(suites=suites))
     (site / "runs" / "mine.html").write_text("<p>mine</p>")
     (site / "notes.txt").write_text("mine")
     for path in results.rglob("gsda/*.json"):
         path.unlink()
-    write_site(results, site, suites)
+    write_site(results, site, Order(suites=suites))
     pages = sorted(path.name for path in (site / "runs").iterdir())
     assert pages[0] == "mine.html"
     assert [name.split("-")[1] for name in pages[1:]] == ["dann"]
@@ -98,7 +98,7 @@ def test_every_link_leads_somewhere(
     small_sweep: list[Record], written: Write, suites: Suites, tmp_path: Path
 ) -> None:
     site = tmp_path / "site"
-    write_site(written(small_sweep), site, suites)
+    write_site(written(small_sweep), site, Order(suites=suites))
     for page in site.rglob("*.html"):
         for link in re.findall(r'href="([^"]*)"', page.read_text(encoding="utf-8")):
             file, _, anchor = link.partition("#")
@@ -110,7 +110,7 @@ def test_every_link_leads_somewhere(
 
 
 def test_ids_are_unique(small_sweep: list[Record], written: Write, suites: Suites, tmp_path: Path) -> None:
-    write_site(written(small_sweep), tmp_path / "site", suites)
+    write_site(written(small_sweep), tmp_path / "site", Order(suites=suites))
     for page in (tmp_path / "site").rglob("*.html"):
         ids = re.findall(r' id="([^"]*)"', page.read_text(encoding="utf-8"))
         assert len(ids) == len(set(ids))
@@ -120,7 +120,7 @@ def test_tidy_csv_has_one_line_a_run(
     small_sweep: list[Record], written: Write, suites: Suites, tmp_path: Path
 ) -> None:
     results = written(small_sweep)
-    write_site(results, tmp_path / "site", suites)
+    write_site(results, tmp_path / "site", Order(suites=suites))
     found = lines(tmp_path / "site")
     assert len(found) == len(small_sweep)
     (one,) = (
@@ -140,7 +140,7 @@ def test_no_text_in_the_csv_is_a_formula(record: Make, tmp_path: Path, suites: S
     results = tmp_path / "results"
     results.mkdir()
     (results / "a.json").write_text(record(name, value=0.5).model_dump_json())
-    write_site(results, tmp_path / "site", suites)
+    write_site(results, tmp_path / "site", Order(suites=suites))
     content = (tmp_path / "site" / "results.csv").read_bytes().decode()
     (line,) = csv.DictReader(io.StringIO(content, newline=""))
     assert line["method"] == f"'{' ' if name[0].isspace() else ''}{name.strip()}"
@@ -156,7 +156,7 @@ def test_class_columns_of_visda(record: Make, written: Write, suites: Suites, tm
         )
         for seed, by_class in enumerate(classes)
     ]  # fmt: skip
-    report = write_site(written(records), tmp_path / "site", suites)
+    report = write_site(written(records), tmp_path / "site", Order(suites=suites))
     page = report.index.read_text(encoding="utf-8")
     section = page[page.index("By class, T→V") :]
     section = section[: section.index("</table>")]
@@ -169,7 +169,7 @@ def test_class_columns_of_visda(record: Make, written: Write, suites: Suites, tm
 
 
 def test_empty_results_give_a_page_that_says_how_to_go_on(written: Write, tmp_path: Path) -> None:
-    report = write_site(written([]), tmp_path / "site", {})
+    report = write_site(written([]), tmp_path / "site", Order(suites={}))
     page = report.index.read_text(encoding="utf-8")
     assert "There are no runs here yet" in page
     assert "dabench demo" in page
@@ -179,7 +179,7 @@ def test_empty_results_give_a_page_that_says_how_to_go_on(written: Write, tmp_pa
 
 def test_a_missing_results_folder_is_an_error_with_a_hint(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no results folder") as caught:
-        write_site(tmp_path / "nowhere", tmp_path / "site", {})
+        write_site(tmp_path / "nowhere", tmp_path / "site", Order(suites={}))
     assert "--results" in caught.value.hint
     assert not (tmp_path / "site").exists()
 
@@ -187,7 +187,7 @@ def test_a_missing_results_folder_is_an_error_with_a_hint(tmp_path: Path) -> Non
 def test_a_file_in_the_place_of_the_site(written: Write, tmp_path: Path) -> None:
     (tmp_path / "site").write_text("mine")
     with pytest.raises(UserError, match="is a file"):
-        write_site(written([]), tmp_path / "site", {})
+        write_site(written([]), tmp_path / "site", Order(suites={}))
 
 
 def test_half_a_surrogate_pair_does_not_stop_the_page(record: Make, tmp_path: Path, suites: Suites) -> None:
@@ -196,12 +196,12 @@ def test_half_a_surrogate_pair_does_not_stop_the_page(record: Make, tmp_path: Pa
     content = json.loads(record().model_dump_json())
     content["config"]["params"] = {"name": "\ud800"}
     (results / "odd.json").write_text(json.dumps(content))
-    report = write_site(results, tmp_path / "site", suites)
+    report = write_site(results, tmp_path / "site", Order(suites=suites))
     assert report.index.is_file()
 
 
 def test_pages_may_be_served(record: Make, written: Write, suites: Suites, tmp_path: Path) -> None:
-    report = write_site(written([record()]), tmp_path / "site", suites)
+    report = write_site(written([record()]), tmp_path / "site", Order(suites=suites))
     assert report.index.stat().st_mode & 0o777 == 0o644
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dabench.leaderboard import view
-from dabench.leaderboard.statistics import Difference, Interval
+from dabench.leaderboard.statistics.intervals import Difference, Interval
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
-from dabench.leaderboard.statistics import (
+from dabench.leaderboard.statistics.intervals import (
     difference,
     paired_difference,
     paired_share,

@@ -1,0 +1,146 @@
+"""What the pages show: boards, the ways to read each of them, and all runs.
+
+A board holds the runs of one suite, backbone, protocol and metric. A way is a selection rule, and all tasks
+or only those that every row has. A reading is a board read in one way: its table and what its rows' order is
+worth. Readings are made one after the other, so that a large folder does not fill the memory.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from dabench.leaderboard.choices import Selection
+from dabench.leaderboard.published import PublishedTable
+from dabench.leaderboard.rows import SuiteInfo, Table
+from dabench.leaderboard.runs import Run
+from dabench.leaderboard.settings import Settings
+from dabench.leaderboard.standings import Standings, standings
+from dabench.leaderboard.table import aggregate
+from dabench.leaderboard.verdicts import Ledger, Verdict
+from dabench.records import Problem
+from dabench.selection import RuleEntry
+
+__all__ = ["Board", "Reading", "Site", "Way", "boards"]
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to read a board.
+
+    Attributes:
+        rule: the selection rule; empty for the one that each run's protocol reports by.
+        common: only the tasks that every row has.
+    """
+
+    rule: str = ""
+    common: bool = False
+
+    @property
+    def name(self) -> str:
+        """Short and unique among a board's ways; empty for the default."""
+        return " ".join(filter(None, (self.rule, "common tasks" if self.common else "")))
+
+
+@dataclass(frozen=True)
+class Board:
+    """The runs of one suite, backbone, protocol and metric; all of them, failed ones too."""
+
+    suite: str
+    backbone: str
+    protocol: str
+    metric: str
+    runs: tuple[Run, ...]
+    ways: tuple[Way, ...] = (Way(),)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A board read in one way."""
+
+    board: Board
+    way: Way
+    table: Table
+    standings: Standings
+
+
+@dataclass(frozen=True)
+class Site:
+    """All that pages are made from.
+
+    Attributes:
+        boards: the one with most runs first.
+        problems: files that could not be read, their paths relative to the results folder.
+        published: figures of papers.
+        rules: selection rules by name.
+        verdicts: by a run's file, what recomputing found; a run that was not checked is absent.
+        ledger: what was added, rescored and removed, and why.
+        detailed: files of the runs that have a page of their own.
+        with_features: files of the runs whose page shows their stored features.
+        select: the rule that every number is taken by; None for that of each run's protocol.
+        peeking: the rules that read target labels.
+    """
+
+    boards: tuple[Board, ...]
+    suites: Mapping[str, SuiteInfo]
+    settings: Settings
+    problems: Sequence[Problem] = ()
+    published: Sequence[PublishedTable] = ()
+    rules: Mapping[str, RuleEntry] = field(default_factory=dict)
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    ledger: Ledger = field(default_factory=Ledger)
+    detailed: frozenset[str] = frozenset()
+    with_features: frozenset[str] = frozenset()
+    select: str | None = None
+    peeking: frozenset[str] = frozenset({"oracle"})
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """All runs of all boards."""
+        return tuple(run for board in self.boards for run in board.runs)
+
+    def selection(self, way: Way) -> Selection:
+        """The rule by which a way takes a run's number."""
+        return Selection(way.rule or self.select, self.peeking)
+
+    def read(self, board: Board, way: Way) -> Reading:
+        """Read a board in one of its ways: table, ranks and comparisons."""
+        table = aggregate(board.runs, self.suites, self.selection(way), self.settings, way.common)[0]
+        return Reading(board, way, table, standings(table, self.settings))
+
+
+def boards(runs: Iterable[Run], rules: Iterable[str] = (), default: str | None = None) -> tuple[Board, ...]:
+    """Split runs into boards, the one with most finished runs first.
+
+    Args:
+        runs: with their scores.
+        rules: selection rules that a reader may choose; a board has a way for each that is available for
+            one of its runs.
+        default: the rule that the default way takes; None for that of each run's protocol.
+    """
+    split: dict[tuple[str, str, str, str], list[Run]] = defaultdict(list)
+    for run in runs:
+        record = run.record
+        split[record.suite, record.backbone, record.protocol, record.metric].append(run)
+    made = [
+        Board(*key, tuple(split[key]), _ways(split[key], sorted(rules), default)) for key in sorted(split)
+    ]
+    return tuple(sorted(made, key=lambda board: -sum(run.record.status == "done" for run in board.runs)))
+
+
+def _ways(runs: Sequence[Run], rules: Sequence[str], default: str | None) -> tuple[Way, ...]:
+    done = [run for run in runs if run.record.status == "done"]
+    usual = {Selection(default).rule_of(run) for run in done}
+    names = ["", *(rule for rule in rules if usual != {rule} and any(_available(run, rule) for run in done))]
+    common = {run.record.task for run in done}
+    by_row: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for run in done:
+        by_row[run.record.method, run.configuration].add(run.record.task)
+    incomplete = any(tasks != common for tasks in by_row.values())
+    shared = set.intersection(*by_row.values()) if by_row else set()
+    flags = (False, True) if incomplete and shared else (False,)
+    return tuple(Way(name, flag) for name in names for flag in flags)
+
+
+def _available(run: Run, rule: str) -> bool:
+    scores = run.scores.get(rule)
+    return rule == "last" or (scores is not None and scores.value is not None)

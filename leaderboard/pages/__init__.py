@@ -1,0 +1,1 @@
+"""The kinds of pages; each module yields the pages of one kind."""

@@ -1,0 +1,1 @@
+"""Pure functions of arrays with stated axes; numpy and scipy, no state."""

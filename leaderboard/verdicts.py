@@ -1,0 +1,48 @@
+"""What is known of a record besides what it says of itself: was it recomputed, was it run again.
+
+The page shows a verdict beside each run. Only what was computed here and now counts: a verdict is never
+read from a results folder, which may be anybody's.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+__all__ = ["Entry", "Ledger", "Status", "Verdict"]
+
+Status = Literal["self-reported", "recomputed", "rerun agrees", "rerun differs", "wrong"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Of one record.
+
+    Attributes:
+        status: ``self-reported``: there is nothing to recompute it from; ``recomputed``: its numbers follow
+            from its stored predictions, whose checksum fits; ``rerun agrees``: recomputed, and a run of the
+            same configuration elsewhere lies within the interval; ``rerun differs``; ``wrong``: it
+            contradicts its own files.
+        reasons: sentences; why it is wrong, or only self-reported.
+    """
+
+    status: Status
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the ledger: when (ISO date), what happened to which record, and why."""
+
+    date: str
+    action: Literal["added", "rescored", "removed"]
+    record: str
+    reason: str
+    value: float | None = None
+    before: float | None = None
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What happened to records, oldest first; lines are only ever added."""
+
+    entries: Sequence[Entry] = field(default_factory=tuple)
