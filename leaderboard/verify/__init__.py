@@ -1,0 +1,1 @@
+"""Recomputing records from their files, which may be anybody's."""
