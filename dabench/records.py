@@ -173,6 +173,26 @@ def _packed(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     return buffer.getvalue()
 
 
+def _problem(path: Path, text: bytes) -> "Problem | Record":
+    """Say what is wrong with a file that is no record."""
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        return Problem(path, f"no readable JSON: {error}")
+    if not isinstance(content, dict) or "schema_version" not in content:
+        return Problem(path, "no record of dabench: schema_version is missing")
+    if content["schema_version"] != SCHEMA_VERSION:
+        return Problem(
+            path, f"schema_version {content['schema_version']!r}, this dabench reads {SCHEMA_VERSION}"
+        )
+    try:
+        return Record.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "record"
+        return Problem(path, f"{where}: {first['msg']}")
+
+
 class RecordStore:
     """The records below a results folder: ``<suite>/<task>/<method>/seed<k>-<run_id>.json``.
 
@@ -240,21 +260,13 @@ class RecordStore:
         try:
             if path.stat().st_size > LARGEST_RECORD_BYTES:
                 return Problem(path, f"larger than {LARGEST_RECORD_BYTES} bytes")
-            content = json.loads(path.read_bytes())
-        except (OSError, ValueError, RecursionError) as error:
+            text = path.read_bytes()
+        except OSError as error:
             return Problem(path, f"no readable JSON: {error}")
-        if not isinstance(content, dict) or "schema_version" not in content:
-            return Problem(path, "no record of dabench: schema_version is missing")
-        if content["schema_version"] != SCHEMA_VERSION:
-            return Problem(
-                path, f"schema_version {content['schema_version']!r}, this dabench reads {SCHEMA_VERSION}"
-            )
         try:
-            return Record.model_validate(content)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "record"
-            return Problem(path, f"{where}: {first['msg']}")
+            return Record.model_validate_json(text)  # several times faster than by way of Python objects
+        except ValidationError:
+            return _problem(path, text)
 
     def read_all(self) -> tuple[list[Record], list[Problem]]:
         """Read every record below the folder, sorted by path; files that are none come back by name."""

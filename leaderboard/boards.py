@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dabench.leaderboard.choices import Selection
+from dabench.leaderboard.groups import group
 from dabench.leaderboard.published import PublishedTable
 from dabench.leaderboard.rows import SuiteInfo, Table
 from dabench.leaderboard.runs import Run
@@ -131,13 +132,9 @@ def _ways(runs: Sequence[Run], rules: Sequence[str], default: str | None) -> tup
     done = [run for run in runs if run.record.status == "done"]
     usual = {Selection(default).rule_of(run) for run in done}
     names = ["", *(rule for rule in rules if usual != {rule} and any(_available(run, rule) for run in done))]
-    common = {run.record.task for run in done}
-    by_row: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for run in done:
-        by_row[run.record.method, run.configuration].add(run.record.task)
-    incomplete = any(tasks != common for tasks in by_row.values())
-    shared = set.intersection(*by_row.values()) if by_row else set()
-    flags = (False, True) if incomplete and shared else (False,)
+    by_row = [{run.record.task for run in one.runs if run.record.status == "done"} for one in group(done)]
+    shared = set.intersection(*by_row) if by_row else set()
+    flags = (False, True) if shared and any(tasks != shared for tasks in by_row) else (False,)
     return tuple(Way(name, flag) for name in names for flag in flags)
 
 

@@ -1,9 +1,12 @@
 """Runs as the leaderboard reads them: records with the file each came from, and what identifies a run."""
 
+import gc
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -50,16 +53,15 @@ class Run:
         """Each fingerprint in the record by the domain it belongs to: the images that this run saw."""
         named = {"source": self.record.source, "target": self.record.target}
         found: dict[str, str] = {}
-        for path, value in flatten(self.record.dataset).items():
+        for path, value in _fingerprints(self.record.dataset):
             *parents, last = path.split(".")
-            if last.endswith("fingerprint"):
-                role, *rest = [*parents, last.removesuffix("fingerprint").strip("_")]
-                domain, _, part = role.partition("_")
-                words = [named.get(domain, domain), part, *rest]
-                found[" ".join(word for word in words if word)] = value
+            role, *rest = [*parents, last.removesuffix("fingerprint").strip("_")]
+            domain, _, part = role.partition("_")
+            words = [named.get(domain, domain), part, *rest]
+            found[" ".join(word for word in words if word)] = value
         return found
 
-    @property
+    @cached_property
     def started(self) -> tuple[float, str, str]:
         """Sorts runs by their start; runs without a readable time come first. Never equal for two files."""
         text = self.record.timing.started_at if self.record.timing else ""
@@ -81,25 +83,68 @@ def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
         path = f"{prefix}{key}"
         if isinstance(value, Mapping):
             flat.update(flatten(value, f"{path}."))
-        elif value is None:
-            flat[path] = ABSENT
         else:
-            flat[path] = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+            flat[sys.intern(path)] = sys.intern(_words(value))  # thousands of runs say the same
     return flat
 
 
-def load(results: Path) -> tuple[list[Run], list[Problem]]:
-    """Read all records below a folder; files that are none come back as problems, paths relative to it."""
+def _words(value: Any) -> str:
+    if value is None:
+        return ABSENT
+    if isinstance(value, str):
+        return value
+    return repr(value) if type(value) is int else json.dumps(value, sort_keys=True)
+
+
+def _fingerprints(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Dotted path and value of each fingerprint in nested mappings; no look at counts and the like."""
+    for key, value in content.items():
+        path = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            yield from _fingerprints(value, f"{path}.")
+        elif key.endswith("fingerprint"):
+            yield path, _words(value)
+
+
+def load(results: Path, slim_from: int | None = None) -> tuple[list[Run], list[Problem]]:
+    """Read all records below a folder; files that are none come back as problems, paths relative to it.
+
+    Args:
+        results: the folder.
+        slim_from: from so many files on, confusion matrices are dropped: they fill the memory, and only the
+            pages of single runs show them.
+    """
     store = RecordStore(results)
+    paths = list(store.paths())
+    slim = slim_from is not None and len(paths) >= slim_from
     runs: list[Run] = []
     problems: list[Problem] = []
-    for path in store.paths():
-        relative = path.relative_to(results)
-        result = store.read(path)
-        if isinstance(result, Record):
-            runs.append(Run(result, relative.as_posix()))
-        else:
-            # The page must not depend on where the folder lies, and a message may name it.
-            reason = result.reason.replace(f"{results}{os.sep}", "")
-            problems.append(Problem(relative, reason))
+    with _no_collection():
+        for path in paths:
+            relative = path.relative_to(results)
+            result = store.read(path)
+            if isinstance(result, Record):
+                runs.append(Run(_slim(result) if slim else result, relative.as_posix()))
+            else:
+                # The page must not depend on where the folder lies, and a message may name it.
+                reason = result.reason.replace(f"{results}{os.sep}", "")
+                problems.append(Problem(relative, reason))
     return runs, problems
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without the cyclic garbage collector: it would walk through all records again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _slim(record: Record) -> Record:
+    metrics = record.metrics and record.metrics.model_copy(update={"confusion": []})
+    provenance = {path: sys.intern(source) for path, source in record.provenance.items()}
+    return record.model_copy(update={"metrics": metrics, "provenance": provenance})
