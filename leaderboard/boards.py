@@ -8,6 +8,7 @@ worth. Readings are made one after the other, so that a large folder does not fi
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from dabench.leaderboard.choices import Selection
 from dabench.leaderboard.groups import group
@@ -77,6 +78,7 @@ class Site:
         ledger: what was added, rescored and removed, and why.
         detailed: files of the runs that have a page of their own.
         with_features: files of the runs whose page shows their stored features.
+        results: the folder that the runs' files are relative to; None where there is none.
         select: the rule that every number is taken by; None for that of each run's protocol.
         peeking: the rules that read target labels.
     """
@@ -91,6 +93,7 @@ class Site:
     ledger: Ledger = field(default_factory=Ledger)
     detailed: frozenset[str] = frozenset()
     with_features: frozenset[str] = frozenset()
+    results: Path | None = None
     select: str | None = None
     peeking: frozenset[str] = frozenset({"oracle"})
 

@@ -1,8 +1,9 @@
 """From a results folder to a static site: read, aggregate, render, write."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from dabench.discovery import discover_suites
 from dabench.errors import UserError
@@ -23,8 +24,13 @@ from dabench.leaderboard.table import SuiteInfo, Table
 from dabench.records import Problem
 from dabench.suite import SUITES
 
-__all__ = ["Order", "SiteReport", "known_suites", "read_runs", "write_site"]
+__all__ = ["MANY_RUNS", "Extent", "Order", "SiteReport", "known_suites", "read_runs", "write_site"]
 
+Extent = Literal["auto", "all", "none"]
+# Beyond so many runs, pages of single runs are written, and runs recomputed, on demand only.
+MANY_RUNS = 3000
+# Runs whose page shows their stored features: reading and projecting them takes longer than all the rest.
+WITH_FEATURES = 200
 PAGE_FOLDERS = ("tables", "tasks", "methods", "rows", "runs")
 
 
@@ -36,11 +42,22 @@ class Order:
         select: the rule that the tables' numbers are taken by; None for what each run's protocol says.
         settings: intervals and comparisons.
         suites: what is known of suites; None for those that ship with dabench.
+        pages: which runs have a page of their own; ``auto``: all of them in a folder of at most
+            ``MANY_RUNS`` runs, else none.
+        verify: which runs are recomputed from their files; ``auto`` likewise.
+        reruns: a results folder with runs of the same configurations, made elsewhere.
+        against: an older results folder, or ``results.csv`` of an older site, to compare with.
+        ledger: what happened to records; None for ``ledger.jsonl`` in the results folder, if it is there.
     """
 
     select: str | None = None
     settings: Settings = field(default_factory=Settings)
     suites: Mapping[str, SuiteInfo] | None = None
+    pages: Extent = "auto"
+    verify: Extent = "auto"
+    reruns: Path | None = None
+    against: Path | None = None
+    ledger: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -78,8 +95,8 @@ def known_suites() -> dict[str, SuiteInfo]:
     }
 
 
-def read_runs(results: Path) -> tuple[list[Run], list[Problem]]:
-    """All runs below a results folder, and the files that are none.
+def read_runs(results: Path, slim_from: int | None = None) -> tuple[list[Run], list[Problem]]:
+    """All runs below a results folder, and the files that are none; ``slim_from`` as ``runs.load``.
 
     Raises:
         UserError: there is no such folder.
@@ -89,7 +106,7 @@ def read_runs(results: Path) -> tuple[list[Run], list[Problem]]:
             f"no results folder at '{results}'",
             "name it with --results, or make runs first: dabench demo, or dabench run --help",
         )
-    return load(results)
+    return load(results, slim_from)
 
 
 def write_site(
@@ -116,13 +133,17 @@ def write_site(
     if out.exists() and not out.is_dir():
         raise UserError(f"'{out}' is a file, so no folder for the page", "name another with --out")
     selection, rules = selection_by(order.select), known_rules()
-    runs, problems = read_runs(results)
+    slim = MANY_RUNS + 1 if order.pages != "all" and order.verify != "all" else None
+    runs, problems = read_runs(results, slim)
     runs = scored(results, runs, rules, advance=advance)
     site = Site(
         boards(runs, rules, order.select), known_suites() if order.suites is None else order.suites,
-        order.settings, problems, published_tables(), rules, select=order.select, peeking=selection.peeking,
+        order.settings, problems, published_tables(), rules, results=results,
+        detailed=frozenset(run.file for run in _within(order.pages, runs)),
+        select=order.select, peeking=selection.peeking,
     )  # fmt: skip
     readings = tuple(site.read(board, Way()) for board in site.boards)
+    site = replace(site, with_features=_with_features(site, readings))
     written = set()
     for path, content in _files(site, readings):
         _write(out / path, content)
@@ -133,6 +154,23 @@ def write_site(
     _remove_old_pages(out, written)
     done = sum(run.record.status == "done" for run in runs)
     return SiteReport(out / "index.html", readings, tuple(problems), done, len(runs) - done)
+
+
+def _within(extent: Extent, runs: Sequence[Run]) -> Sequence[Run]:
+    """The runs that an extent means."""
+    return runs if extent == "all" or (extent == "auto" and len(runs) <= MANY_RUNS) else ()
+
+
+def _with_features(site: Site, readings: Sequence[Reading]) -> frozenset[str]:
+    """The first seed of each row and task, as far as it has a page and stored features."""
+    found: list[str] = []
+    for reading in readings:
+        for row in reading.table.rows:
+            first: dict[str, Run] = {}
+            for run in row.used:  # sorted by task and seed
+                first.setdefault(run.record.task, run)
+            found += [run.file for run in first.values() if run.record.validation_file]
+    return frozenset([file for file in found if file in site.detailed][:WITH_FEATURES])
 
 
 def _files(site: Site, readings: tuple[Reading, ...]) -> Iterator[Page]:
