@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dabench.leaderboard.choices import LAST, Selection
+from dabench.leaderboard.choices import LAST, Choice, Selection
 from dabench.leaderboard.rank_correlation import weighted_spearman
 from dabench.leaderboard.rows import Row, Table
 from dabench.leaderboard.runs import Run
@@ -126,36 +126,40 @@ def _rule(table: Table, rows: Sequence[Row], entry: RuleEntry) -> RuleReport:
     everything = [run for row in rows for run in row.used]
     present = {run.record.task for run in everything}
     tried = [task for task in table.tasks if task in present]
+    selection = Selection(entry.name)
+    choices = {run.file: selection.choose(run) for run in everything}
     pooled = correlation(everything, tried, entry) if entry.cls.compares_runs else None
-    cells = tuple(_cell(row, table.tasks, tried, entry) for row in rows)
+    cells = tuple(_cell(row, table.tasks, tried, entry, choices) for row in rows)
     regret, gain = (
         over_seeds(averages({row.group.key: averages(by_task(row.used, tried, cost)) for row in rows}))
-        for cost in _costs(Selection(entry.name))
+        for cost in _costs(choices)
     )
     return RuleReport(entry.name, entry, cells, regret, gain, pooled)
 
 
-def _costs(selection: Selection) -> tuple[Callable[[Run], float | None], Callable[[Run], float | None]]:
+def _costs(
+    choices: Mapping[str, Choice],
+) -> tuple[Callable[[Run], float | None], Callable[[Run], float | None]]:
     """What a rule loses against the oracle in a run, and what it wins over the last step."""
 
     def regret(run: Run) -> float | None:
-        return _minus(run.record.oracle, selection.choose(run).value)
+        return _minus(run.record.oracle, choices[run.file].value)
 
     def gain(run: Run) -> float | None:
-        return _minus(selection.choose(run).value, run.record.value)
+        return _minus(choices[run.file].value, run.record.value)
 
     return regret, gain
 
 
-def _cell(row: Row, tasks: Sequence[str], tried: Sequence[str], entry: RuleEntry) -> RuleCell:
-    selection = Selection(entry.name)
-    choices = [selection.choose(run) for run in row.used]
-    missing = [choice.reason for choice in choices if choice.value is None]
-    regret, gain = (task_mean(row.used, tried, cost) for cost in _costs(selection))
+def _cell(
+    row: Row, tasks: Sequence[str], tried: Sequence[str], entry: RuleEntry, choices: Mapping[str, Choice]
+) -> RuleCell:
+    missing = [choices[run.file].reason for run in row.used if choices[run.file].value is None]
+    regret, gain = (task_mean(row.used, tried, cost) for cost in _costs(choices))
     return RuleCell(
-        len(choices),
-        len(choices) - len(missing),
-        task_mean(row.used, tasks, lambda run: selection.choose(run).value),
+        len(row.used),
+        len(row.used) - len(missing),
+        task_mean(row.used, tasks, lambda run: choices[run.file].value),
         regret,
         gain,
         correlation(row.used, tried, entry),
@@ -176,7 +180,9 @@ def correlation(runs: Iterable[Run], tasks: Sequence[str], entry: RuleEntry) -> 
     points: dict[str, list[tuple[float, float]]] = {task: [] for task in tasks}
     undefined = 0
     for run in runs:
-        scores = run.scores[entry.name].scores if entry.name in run.scores else []
+        if entry.name not in run.scores:
+            continue
+        scores = run.scores[entry.name].scores
         for score, evaluation in zip(scores, run.record.evaluations, strict=False):
             if score is None:
                 undefined += 1
