@@ -12,7 +12,7 @@ import typer
 from typer.testing import CliRunner
 
 from dabench.leaderboard import commands
-from dabench.leaderboard.site import write_site
+from dabench.leaderboard.site import Order, write_site
 from dabench.leaderboard.table import SuiteInfo
 from dabench.records import Record, RecordStore
 
@@ -139,8 +139,8 @@ def test_a_folder_that_cannot_be_written_is_scored_all_the_same(
 
 def test_the_leaderboard_takes_the_rule(results: Path, tmp_path: Path) -> None:
     suites = {"toy": SuiteInfo("Toy", ("A->B",))}
-    by_rule = write_site(results, tmp_path / "snd", suites, select="entropy")
-    last = write_site(results, tmp_path / "last", suites)
+    by_rule = write_site(results, tmp_path / "snd", Order("entropy", suites=suites))
+    last = write_site(results, tmp_path / "last", Order(suites=suites))
     means = [
         {row.method: row.average and row.average.mean for row in report.tables[0].rows}
         for report in (by_rule, last)

@@ -83,12 +83,12 @@ def test_pages_of_rows_that_are_gone_are_removed_and_other_files_stay(
     site = tmp_path / "site"
     results = written([record("dann"), record("gsda")])
     write_site(results, site, Order(suites=suites))
-    (site / "runs" / "mine.html").write_text("<p>mine</p>")
+    (site / "rows" / "mine.html").write_text("<p>mine</p>")
     (site / "notes.txt").write_text("mine")
     for path in results.rglob("gsda/*.json"):
         path.unlink()
     write_site(results, site, Order(suites=suites))
-    pages = sorted(path.name for path in (site / "runs").iterdir())
+    pages = sorted(path.name for path in (site / "rows").iterdir())
     assert pages[0] == "mine.html"
     assert [name.split("-")[1] for name in pages[1:]] == ["dann"]
     assert (site / "notes.txt").exists()
