@@ -1,4 +1,4 @@
-"""Files of strangers: what is sound is read as numpy reads it, all else is one kind of error, in little memory."""
+"""Files of strangers: what is sound is read as numpy reads it, all else is one error, in little memory."""
 
 import contextlib
 import io
