@@ -21,6 +21,7 @@ __all__ = [
     "difference",
     "paired_difference",
     "paired_share",
+    "quantile",
     "t_interval",
     "welch_difference",
 ]
@@ -34,20 +35,31 @@ Verdict = Literal["above", "below", "unclear"]
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean of n values and the half-width of its interval; one value has no interval (None)."""
+    """A mean of n values and the half-width of its interval; one value has no interval (None).
+
+    Attributes:
+        kind: how it was made, such as "t" or "stratified bootstrap".
+        ends: where the mean is not in the middle (bootstrap); ``half_width`` is then half of the width.
+    """
 
     mean: float
     half_width: float | None
     n: int
+    kind: str = "t"
+    ends: tuple[float, float] | None = None
 
     @property
     def low(self) -> float | None:
         """Lower end, or None."""
+        if self.ends is not None:
+            return self.ends[0]
         return None if self.half_width is None else self.mean - self.half_width
 
     @property
     def high(self) -> float | None:
         """Upper end, or None."""
+        if self.ends is not None:
+            return self.ends[1]
         return None if self.half_width is None else self.mean + self.half_width
 
 
@@ -101,7 +113,12 @@ def _values(values: ArrayLike, name: str = "values") -> NDArray[np.float64]:
     return array
 
 
-def _quantile(level: float, freedom: float) -> float:
+def quantile(level: float, freedom: float) -> float:
+    """Half-width of an interval of that level, in standard errors; infinite freedom gives the normal one.
+
+    Raises:
+        ValueError: a level outside (0, 1).
+    """
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, not {level}")
     return float(student_t.ppf((1 + level) / 2, freedom))
@@ -123,10 +140,10 @@ def t_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
     """
     array = _values(values)
     n = len(array)
-    quantile = _quantile(level, max(n - 1, 1))
+    factor = quantile(level, max(n - 1, 1))
     if n == 1:
         return Interval(float(array[0]), None, 1)
-    return Interval(float(array.mean()), quantile * float(array.std(ddof=1)) / n**0.5, n)
+    return Interval(float(array.mean()), factor * float(array.std(ddof=1)) / n**0.5, n)
 
 
 def paired_difference(values: ArrayLike, reference: ArrayLike, level: float = LEVEL) -> Interval:
@@ -159,7 +176,7 @@ def welch_difference(values: ArrayLike, reference: ArrayLike, level: float = LEV
         return Interval(mean, 0.0, n)
     shares = parts / parts.sum()
     freedom = 1 / (shares[0] ** 2 / (len(left) - 1) + shares[1] ** 2 / (len(right) - 1))
-    return Interval(mean, _quantile(level, float(freedom)) * float(parts.sum()) ** 0.5, n)
+    return Interval(mean, quantile(level, float(freedom)) * float(parts.sum()) ** 0.5, n)
 
 
 def difference(
@@ -211,7 +228,7 @@ def paired_share(part: ArrayLike, whole: ArrayLike, level: float = LEVEL) -> Sha
         return Share(None, None, None, n)
     if n == 1:
         return Share(top / bottom, None, None, 1)
-    factor = _quantile(level, n - 1) ** 2 / n
+    factor = quantile(level, n - 1) ** 2 / n
     (xx, xy), (_, yy) = factor * np.cov(x, y)
     a, b, c = bottom**2 - yy, top * bottom - xy, top**2 - xx
     if a <= 0:
