@@ -16,9 +16,11 @@ class Picture:
         title: a few words.
         text: what the picture shows, in sentences with its main numbers.
         svg: complete element with ``role="img"``, ``<title>`` and ``<desc>``; every text in it is escaped.
+        wide: it needs more width than a phone has, and is scrolled there.
     """
 
     name: str
     title: str
     text: str
     svg: Markup
+    wide: bool = False
