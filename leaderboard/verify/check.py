@@ -1,0 +1,83 @@
+"""Recompute the records of a results folder from their files: one verdict a run."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from dabench.leaderboard.runs import Run
+from dabench.leaderboard.verdicts import Verdict
+from dabench.leaderboard.verify.examine import Advance, examine_all
+from dabench.leaderboard.verify.reading import read_folder
+from dabench.leaderboard.verify.reruns import Agreement, compare_reruns
+from dabench.leaderboard.verify.together import foreign_labels, repeated, same_run
+from dabench.leaderboard.verify.words import few
+
+__all__ = ["verify_runs"]
+
+
+def verify_runs(
+    results: Path,
+    runs: Sequence[Run],
+    reruns: Path | None = None,
+    jobs: int = 0,
+    advance: Advance | None = None,
+) -> dict[str, Verdict]:
+    """Recompute runs from their files; whatever the files hold, every run gets a verdict.
+
+    Nothing in the files is executed, nothing outside of the folder is read, and memory stays bounded.
+
+    Args:
+        results: the folder that the runs' files are relative to.
+        runs: of that folder, read whole.
+        reruns: a folder with runs of the same configurations made elsewhere. Only those that can be
+            recomputed themselves count.
+        jobs: processes; 0 for one a processor.
+        advance: called with (runs checked, runs in all), reruns included.
+
+    Returns:
+        By file of the run: its verdict, whose sentences are safe to print.
+    """
+    further = [] if reruns is None else read_folder(reruns).runs
+    total = len(runs) + len(further)
+    report = None if advance is None else partial(_shifted, advance, total)
+    examined = examine_all(results, runs, jobs, partial(report, 0) if report else None)
+    agreements = {}
+    if reruns is not None:
+        agreements = _rerun(runs, reruns, further, jobs, partial(report, len(runs)) if report else None)
+    wrong, notes = same_run(runs), repeated(runs)
+    labels = {file: one.labels for file, one in examined.items() if one.labels}
+    for file, sentences in foreign_labels(runs, labels).items():
+        wrong[file] += sentences
+    verdicts = {}
+    for run in runs:
+        one = examined[run.file]
+        found = (*one.wrong, *wrong.get(run.file, ()))
+        said = (*one.notes, *notes.get(run.file, ()))
+        verdicts[run.file] = _verdict(one.complete, found, said, agreements.get(run.file))
+    return verdicts
+
+
+def _shifted(advance: Advance, total: int, before: int, done: int, _: int) -> None:
+    advance(before + done, total)
+
+
+def _verdict(
+    complete: bool, wrong: Sequence[str], notes: Sequence[str], agreement: Agreement | None
+) -> Verdict:
+    if wrong:
+        return Verdict("wrong", few(wrong))
+    if agreement is not None and agreement.agrees is not None:
+        return Verdict(
+            "rerun agrees" if agreement.agrees else "rerun differs", few([agreement.reason, *notes])
+        )
+    said = [*notes, *([agreement.reason] if agreement else [])]
+    return Verdict("recomputed" if complete else "self-reported", few(said))
+
+
+def _rerun(
+    runs: Sequence[Run], folder: Path, reruns: Sequence[Run], jobs: int, advance: Advance | None
+) -> dict[str, Agreement]:
+    """Compare with reruns that are themselves recomputed and not wrong."""
+    examined = examine_all(folder, reruns, jobs, advance)
+    sound = [run for run in reruns if examined[run.file].complete and not examined[run.file].wrong]
+    return compare_reruns(runs, sound)
