@@ -4,15 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dabench.leaderboard.choices import LAST, Choice
-from dabench.leaderboard.groups import Group
+from dabench.leaderboard.groups import REFERENCE, Group
 from dabench.leaderboard.origins import HYPERPARAMETERS, Origins
 from dabench.leaderboard.runs import Run
 from dabench.leaderboard.statistics.intervals import Difference, Interval, Share
+from dabench.leaderboard.statistics.pairs import Family
 from dabench.recipe import ON_TARGET_LABELS
 
 __all__ = ["FEWEST_SEEDS", "Cell", "NotRun", "Row", "SuiteInfo", "Table"]
 
 NOTHING_TOLD = Origins()
+PAIRED = Family()
 
 # Below three seeds an interval is so wide (n = 2: 12.7 times the standard error) that an order means nothing.
 FEWEST_SEEDS = 3
@@ -38,6 +40,9 @@ class Cell:
         gain: difference to the reference row on this task.
         failed: number of failed runs.
         unavailable: finished runs that the rule is not available for.
+        collapsed: finished runs near chance, or at most half of the row's median here.
+        image_interval: Wilson's interval of the mean, for the test images' own noise; None unless the metric
+            is accuracy and the number of images is known.
     """
 
     values: Mapping[int, float] = field(default_factory=dict)
@@ -46,6 +51,8 @@ class Cell:
     gain: Difference | None = None
     failed: int = 0
     unavailable: int = 0
+    collapsed: int = 0
+    image_interval: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,7 @@ class Row:
         peeking: whether that rule reads target labels.
         origins: how its hyperparameters were chosen.
         notes: sentences a reader of the row needs.
+        min_seeds: fewest seeds of a place.
     """
 
     group: Group
@@ -86,6 +94,7 @@ class Row:
     share: Share | None = None
     reference: Group | None = None
     rank: int | None = None
+    min_seeds: int = FEWEST_SEEDS
 
     @property
     def method(self) -> str:
@@ -127,6 +136,11 @@ class Row:
         return sum(cell.unavailable for cell in self.cells.values())
 
     @property
+    def collapsed(self) -> int:
+        """Number of finished runs that learned next to nothing."""
+        return sum(cell.collapsed for cell in self.cells.values())
+
+    @property
     def may_rank(self) -> bool:
         """Whether the row takes a place: complete, enough seeds, no target labels, no run left out.
 
@@ -134,12 +148,13 @@ class Row:
         """
         if self.upper_bound or self.on_target_labels or self.origins.trial or self.unavailable:
             return False
-        return self.average is not None and self.average.n >= FEWEST_SEEDS
+        return self.average is not None and self.average.n >= self.min_seeds
 
     @property
     def harmful(self) -> bool:
         """Worse than not adapting: the whole interval of the gain lies below zero."""
-        return self.gain is not None and self.gain.verdict == "below"
+        against = self.reference is not None and self.reference.method == REFERENCE
+        return against and self.gain is not None and self.gain.verdict == "below"
 
 
 @dataclass(frozen=True)
@@ -160,6 +175,7 @@ class Table:
         suite_known: False where the columns are only those that some run has.
         absent: bounds that were not run.
         notes: sentences that hold for all rows.
+        test: what gains, ranks and pairs are computed by.
     """
 
     suite: str
@@ -172,6 +188,7 @@ class Table:
     suite_known: bool
     absent: tuple[NotRun, ...] = ()
     notes: tuple[str, ...] = ()
+    test: Family = PAIRED
 
     @property
     def rules(self) -> tuple[str, ...]:

@@ -3,14 +3,29 @@
 One test serves all of it: the gain over the reference, the ranks and the matrix of pairs.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
 
-from dabench.leaderboard.rows import Table
+import numpy as np
+from numpy.typing import NDArray
+
+from dabench.leaderboard.rows import Row, Table
 from dabench.leaderboard.settings import Settings
-from dabench.leaderboard.statistics.intervals import Interval, Share
+from dabench.leaderboard.standing_notes import standing_notes
+from dabench.leaderboard.statistics.holm import holm
+from dabench.leaderboard.statistics.improvement import FEWEST_SEEDS as FEWEST_FOR_IMPROVEMENT
+from dabench.leaderboard.statistics.improvement import probability_of_improvement
+from dabench.leaderboard.statistics.intervals import ROUNDING, Difference, Interval, Share
+from dabench.leaderboard.statistics.pairs import compare, pair_variances, usual_freedom
+from dabench.leaderboard.statistics.planning import seeds_needed, smallest_difference
+from dabench.leaderboard.statistics.ranks import best_group, letters, rank_intervals
+from dabench.leaderboard.statistics.seed_effect import shared_seed_effect
+from dabench.leaderboard.statistics.stability import leave_one_task_out
 
 __all__ = ["Comparison", "Design", "Standing", "Standings", "standings"]
+
+POINT = 0.01
 
 
 @dataclass(frozen=True)
@@ -81,7 +96,8 @@ class Standings:
     Attributes:
         test: the test that gains, ranks and pairs use, in words.
         rows: ranked rows by key.
-        pairs: by (left, right) in the order of the table's rows, for all rows with averages but bounds.
+        pairs: by (left, right) in the order of the table's rows, for all rows with averages; those of rows
+            that are not ranked (bounds, few seeds, chosen on target labels) have no adjusted p.
         design: None without a ranked row.
         shared_seed: part of the variance over seeds that all tasks of a row share, in [0, 1]; None where it
             cannot be estimated.
@@ -97,5 +113,102 @@ class Standings:
 
 
 def standings(table: Table, settings: Settings) -> Standings:
-    """Compare the rows of a table with each other."""
-    return Standings("no comparison yet")
+    """Compare the rows of a table with each other.
+
+    Ranked rows form one family: their pairs are corrected together, and rank intervals, letters and the best
+    group follow from the corrected claims. Other rows with an average have pairs without correction.
+    """
+    rows = [row for row in table.rows if row.averages]
+    ranked = [row for row in rows if row.rank is not None]
+    pairs = _pairs(rows, table, settings)
+    places = _places(ranked, pairs, table)
+    design = _design(ranked, table, settings)
+    shared = shared_seed_effect(_task_values(row, table.tasks) for row in ranked)
+    words = f"{table.test.words}, Holm's correction over all pairs of ranked rows"
+    made = Standings(words, places, pairs, design, shared)
+    return replace(made, notes=standing_notes(table, ranked, made))
+
+
+def _pairs(rows: Sequence[Row], table: Table, settings: Settings) -> dict[tuple[str, str], Comparison]:
+    level = settings.ci.level
+    plain: dict[tuple[str, str], Comparison] = {}
+    family: list[tuple[str, str]] = []
+    for left, right in combinations(rows, 2):
+        found = compare(left.averages, right.averages, table.test, level)
+        if found is None:
+            continue
+        key = left.group.key, right.group.key
+        plain[key] = _comparison(key, found, left, right, table.tasks, level)
+        if left.rank is not None and right.rank is not None and found.p is not None:
+            family.append(key)
+    adjusted = holm([plain[key].p for key in family]).tolist()
+    for key, p in zip(family, adjusted, strict=True):
+        plain[key] = replace(plain[key], adjusted=p, resolved=p < 1 - level)
+    return plain
+
+
+def _comparison(
+    key: tuple[str, str], found: Difference, left: Row, right: Row, tasks: Sequence[str], level: float
+) -> Comparison:
+    needed = None
+    n = found.interval.n
+    if found.error is not None and found.freedom is not None and abs(found.interval.mean) > ROUNDING:
+        spread, per_seed = found.error * n**0.5, found.freedom / (n - 1)
+        needed = seeds_needed(found.interval.mean, spread, per_seed, level)
+    improvement = None
+    if min(len(left.averages), len(right.averages)) >= FEWEST_FOR_IMPROVEMENT:
+        improvement = probability_of_improvement(_task_values(left, tasks), _task_values(right, tasks), level)
+    return Comparison(*key, found.interval, found.test, found.p, improvement=improvement, seeds_needed=needed)
+
+
+def _task_values(row: Row, tasks: Sequence[str]) -> NDArray[np.float64]:
+    """(T, n) values of the seeds that every task has, in ascending order."""
+    return np.array([[row.cells[task].values[seed] for seed in sorted(row.averages)] for task in tasks])
+
+
+def _places(
+    ranked: Sequence[Row], pairs: Mapping[tuple[str, str], Comparison], table: Table
+) -> dict[str, Standing]:
+    if not ranked:
+        return {}
+    count = len(ranked)
+    place = {row.group.key: index for index, row in enumerate(ranked)}
+    better = np.zeros((count, count), dtype=bool)
+    for (left, right), one in pairs.items():
+        if one.resolved:
+            i, j = place[left], place[right]
+            better[(i, j) if one.interval.mean > 0 else (j, i)] = True
+    ends = rank_intervals(better)
+    groups, best = letters(better | better.T), best_group(better)
+    means = [_task_values(row, table.tasks).mean(axis=1) for row in ranked]
+    without = leave_one_task_out(np.array(means)) or [None] * count
+    found = {}
+    for index, row in enumerate(ranked):
+        low, high = ends[index]
+        rank = row.rank or 1
+        # Rows of other seeds are compared over those that they share, so a claim may go against the order.
+        ends_with_rank = min(low, rank), max(high, rank)
+        found[row.group.key] = Standing(*ends_with_rank, groups[index], best[index], without[index])
+    return found
+
+
+def _design(ranked: Sequence[Row], table: Table, settings: Settings) -> Design | None:
+    """What a comparison of two usual rows can tell; spreads are pooled over rows and over pairs."""
+    if not ranked:
+        return None
+    n = min(len(row.averages) for row in ranked)
+    level = settings.ci.level
+    free = [len(row.averages) - 1 for row in ranked]
+    pooled = sum(
+        f * float(np.var(list(row.averages.values()), ddof=1)) for f, row in zip(free, ranked, strict=True)
+    ) / sum(free)
+    spread = pooled**0.5
+    variances, freedoms = pair_variances([row.averages for row in ranked])
+    per_seed, of_pair = 2.0, 2 * pooled
+    if table.test.kind != "Welch's t" and len(variances):
+        per_seed, of_pair = 1.0, float((variances * freedoms).sum() / freedoms.sum())
+        if table.test.prior is not None:
+            per_seed = usual_freedom(table.test, n) / (n - 1)
+    difference = of_pair**0.5
+    smallest = smallest_difference(difference / n**0.5, per_seed * (n - 1), level)
+    return Design(n, spread, smallest, seeds_needed(POINT, difference, per_seed, level))

@@ -8,16 +8,27 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from dabench.leaderboard.bounds import absent_bounds, share_of_gap
+from dabench.leaderboard.bounds import absent_bounds
 from dabench.leaderboard.choices import Choice, Selection
 from dabench.leaderboard.frame import newest_per_seed
-from dabench.leaderboard.groups import BOUND, REFERENCE, Group, group, reference_for, unlike
+from dabench.leaderboard.gains import Comparer, with_moderated
+from dabench.leaderboard.groups import REFERENCE, Group, group
 from dabench.leaderboard.origins import looked_note, origins
 from dabench.leaderboard.rows import FEWEST_SEEDS, Cell, Row, SuiteInfo, Table
 from dabench.leaderboard.runs import Run
-from dabench.leaderboard.seeds import averages, by_task, over_seeds, task_mean
+from dabench.leaderboard.seeds import (
+    averages,
+    by_task,
+    cell_interval,
+    over_seeds,
+    suite_interval,
+    task_mean,
+)
 from dabench.leaderboard.settings import Settings
-from dabench.leaderboard.statistics.intervals import ROUNDING, difference
+from dabench.leaderboard.statistics.collapse import collapsed
+from dabench.leaderboard.statistics.images import wilson_interval
+from dabench.leaderboard.statistics.intervals import ROUNDING, Interval
+from dabench.leaderboard.statistics.ranks import competition_ranks
 
 __all__ = ["FEWEST_SEEDS", "REFERENCE", "Cell", "Row", "SuiteInfo", "Table", "aggregate"]
 
@@ -42,9 +53,9 @@ def aggregate(
     for run in runs:
         record = run.record
         split[record.suite, record.backbone, record.protocol, record.metric].append(run)
+    order = settings or Settings(), selection or Selection(), common
     return tuple(
-        _table(key, split[key], suites.get(key[0]) or _told(split[key]), selection or Selection(), common)
-        for key in sorted(split)
+        _table(key, split[key], suites.get(key[0]) or _told(split[key]), *order) for key in sorted(split)
     )
 
 
@@ -65,6 +76,7 @@ def _table(
     key: tuple[str, str, str, str],
     runs: Sequence[Run],
     info: SuiteInfo | None,
+    settings: Settings,
     selection: Selection,
     common: bool,
 ) -> Table:
@@ -74,13 +86,18 @@ def _table(
     groups = group(runs)
     if common:
         tasks = _common(groups, tasks)
-    rows = {one.key: _row(one, tasks, selection) for one in groups}
-    compared = [_compare(rows[one.key], groups, rows) for one in groups]
+    classes = len(info.classes) if info else 0
+    plain = [_row(one, tasks, classes, settings, selection) for one in groups]
+    rows = {row.group.key: row for row in with_moderated(plain, tasks, settings.ci)}
+    comparer = Comparer(rows, groups, tasks, settings)
+    compared = [comparer.compared(rows[one.key]) for one in groups]
     shared = sorted(frozenset.intersection(*(row.origins.looked for row in compared)))
     ordered = _ranked(_looked(row, shared) for row in compared)
     absent = absent_bounds(sorted(runs, key=lambda run: run.file))
     notes = tuple(filter(None, [looked_note(shared)]))
-    return Table(*key, info or SuiteInfo(key[0]), tasks, ordered, info is not None, absent, notes)
+    return Table(
+        *key, info or SuiteInfo(key[0]), tasks, ordered, info is not None, absent, notes, comparer.test
+    )
 
 
 def _common(groups: Sequence[Group], tasks: Sequence[str]) -> tuple[str, ...]:
@@ -89,7 +106,7 @@ def _common(groups: Sequence[Group], tasks: Sequence[str]) -> tuple[str, ...]:
     return tuple(task for task in tasks if all(task in found for found in done if found))
 
 
-def _row(one: Group, tasks: Sequence[str], selection: Selection) -> Row:
+def _row(one: Group, tasks: Sequence[str], classes: int, settings: Settings, selection: Selection) -> Row:
     used = [run for run in newest_per_seed(one.runs) if run.record.task in tasks]
     choices = {run.file: selection.choose(run) for run in used}
     values = by_task(used, tasks, lambda run: choices[run.file].value)
@@ -97,12 +114,15 @@ def _row(one: Group, tasks: Sequence[str], selection: Selection) -> Row:
     cells = {}
     for task in tasks:
         here = [run for run in used if run.record.task == task]
+        interval = cell_interval(values[task], settings.ci)
         cells[task] = Cell(
             values[task],
-            over_seeds(values[task]),
-            over_seeds(oracles[task]),
+            interval,
+            over_seeds(oracles[task], settings.ci.level),
             failed=sum(run.record.task == task and run.record.status == "failed" for run in one.runs),
             unavailable=sum(choices[run.file].value is None for run in here),
+            collapsed=sum(collapsed(list(values[task].values()), classes or _classes(here))),
+            image_interval=_image_interval(interval, here, settings.ci.level),
         )
     means = averages(values)
     rule = selection.rule_of(one.runs[0])
@@ -110,8 +130,8 @@ def _row(one: Group, tasks: Sequence[str], selection: Selection) -> Row:
         one,
         cells,
         means,
-        over_seeds(means),
-        over_seeds(averages(oracles)),
+        suite_interval(values, settings.ci),
+        over_seeds(averages(oracles), settings.ci.level),
         task_mean(used, tasks, _inflation),
         tuple(used),
         sum(bool(cell.values) for cell in cells.values()),
@@ -120,7 +140,31 @@ def _row(one: Group, tasks: Sequence[str], selection: Selection) -> Row:
         rule in selection.peeking,
         origins(one.runs),
         (*_notes(one, used, cells, means), *_rule_notes(rule, list(choices.values()))),
+        min_seeds=settings.min_seeds,
     )
+
+
+def _classes(runs: Sequence[Run]) -> int:
+    """Number of classes that finished runs know of; 0 where they tell nothing."""
+    return max((len(run.record.metrics.confusion) for run in runs if run.record.metrics), default=0)
+
+
+def _image_interval(interval: Interval | None, runs: Sequence[Run], level: float) -> Interval | None:
+    """Wilson's interval of a cell's mean on the fewest test images that its runs had."""
+    if interval is None or any(run.record.metric != "accuracy" for run in runs):
+        return None
+    images = min(map(_test_images, runs))
+    return wilson_interval(min(max(interval.mean, 0.0), 1.0), images, level) if images else None
+
+
+def _test_images(run: Run) -> int:
+    """Number of test images, as the record's data say, else its confusion; 0 where unknown."""
+    part = run.record.dataset.get("target_test")
+    count = part.get("images") if isinstance(part, Mapping) else None
+    if isinstance(count, int) and count > 0:
+        return count
+    metrics = run.record.metrics
+    return sum(map(sum, metrics.confusion)) if metrics else 0
 
 
 def _looked(row: Row, shared: Sequence[str]) -> Row:
@@ -165,43 +209,6 @@ def _notes(
     return tuple(notes)
 
 
-def _compare(row: Row, groups: Sequence[Group], rows: Mapping[str, Row]) -> Row:
-    """Add the differences to source_only, and the share of the gap between the bounds.
-
-    A source_only row is compared with nothing.
-    """
-    if row.method == REFERENCE:
-        return row
-    reference = reference_for(row.group, groups)
-    if reference is None:
-        if any(other.method == REFERENCE for other in rows.values()):
-            return replace(row, notes=(*row.notes, "no single source_only row fits, so no gain"))
-        return row
-    base = rows[reference.key]
-    bound = None if row.upper_bound else reference_for(row.group, groups, BOUND)
-    bounds = [other for other in rows.values() if other.method == BOUND]
-    cells = {
-        task: replace(cell, gain=difference(cell.values, base.cells[task].values))
-        for task, cell in row.cells.items()
-    }
-    differs = unlike(row.group, reference)
-    notes = [f"unlike its source_only: {', '.join(differs)}"] if differs else []
-    if row.tuned and not base.tuned:
-        notes.append("no search is recorded for its source_only")
-    if base.chosen and not row.chosen:
-        notes.append(f"its source_only: {base.chosen}")
-    if bounds and not bound and not row.upper_bound:
-        notes.append("no single target_only row fits, so no share of the gap")
-    return replace(
-        row,
-        cells=cells,
-        gain=difference(row.averages, base.averages),
-        share=share_of_gap(row, base, rows[bound.key]) if bound else None,
-        reference=reference,
-        notes=(*row.notes, *notes),
-    )
-
-
 def _ranked(rows: Iterable[Row]) -> tuple[Row, ...]:
     """Sort by average, incomplete rows later, those chosen on target labels then, bounds last; then rank."""
 
@@ -211,14 +218,10 @@ def _ranked(rows: Iterable[Row]) -> tuple[Row, ...]:
             row.upper_bound, row.on_target_labels, row.average is None, -mean, -row.tasks_done, row.group.key,
         )  # fmt: skip
 
-    ordered: list[Row] = []
-    rank, ranked, previous = 0, 0, float("inf")
-    for row in sorted(rows, key=place):
-        if not row.may_rank or row.average is None:
-            ordered.append(row)
-            continue
-        ranked += 1
-        if previous - row.average.mean > ROUNDING:  # equal averages share a rank
-            rank, previous = ranked, row.average.mean
-        ordered.append(replace(row, rank=rank))
-    return tuple(ordered)
+    ordered = sorted(rows, key=place)
+    placed = [row for row in ordered if row.may_rank]
+    means = [row.average.mean for row in placed if row.average]
+    ranks = {
+        row.group.key: rank for row, rank in zip(placed, competition_ranks(means, ROUNDING), strict=True)
+    }
+    return tuple(replace(row, rank=ranks.get(row.group.key)) for row in ordered)

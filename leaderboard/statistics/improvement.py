@@ -1,5 +1,7 @@
 """Probability of improvement: how likely a run of one method beats a run of another on the same task."""
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -44,12 +46,17 @@ def probability_of_improvement(
     value = float(table.mean())
     if min(n, m) < FEWEST_SEEDS:
         return Share(value, None, None, min(n, m))
-    rng = np.random.default_rng(SEED)
-    rows = rng.multinomial(n, np.full(n, 1 / n), draws) / n
-    columns = rng.multinomial(m, np.full(m, 1 / m), draws) / m
-    drawn = np.einsum("dn,nm,dm->d", rows, table, columns, optimize=True)
+    rows, columns = _weights(n, m, draws)
+    drawn = ((rows @ table) * columns).sum(axis=1)
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return Share(value, float(low), float(high), min(n, m))
+
+
+@lru_cache(maxsize=32)
+def _weights(n: int, m: int, draws: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """How often each resample draws each seed, as parts of one: (draws, n) and (draws, m)."""
+    rng = np.random.default_rng(SEED)
+    return rng.multinomial(n, np.full(n, 1 / n), draws) / n, rng.multinomial(m, np.full(m, 1 / m), draws) / m
 
 
 def _ordered(values: NDArray[np.float64]) -> NDArray[np.float64]:

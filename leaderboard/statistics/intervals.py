@@ -71,11 +71,19 @@ class Difference:
         interval: of the difference; n is the number of pairs, or of the smaller side where unpaired.
         paired: whether values were paired by seed.
         seeds: the shared seeds that were paired; empty where unpaired.
+        test: in words, such as "paired t, 5 shared seeds"; empty where there is none.
+        p: two-sided, of no difference; None where there is no test.
+        error: standard error of the mean difference, for planning; None where unknown.
+        freedom: its degrees of freedom.
     """
 
     interval: Interval
     paired: bool
     seeds: tuple[int, ...] = ()
+    test: str = ""
+    p: float | None = None
+    error: float | None = None
+    freedom: float | None = None
 
     @property
     def verdict(self) -> Verdict:
