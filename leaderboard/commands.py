@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dabench.leaderboard.verify_command import add_verify
+
 if TYPE_CHECKING:
     from dabench.leaderboard.site import SiteReport
 
@@ -64,6 +66,8 @@ def add_to(app: typer.Typer) -> None:
     ) -> None:
         """Apply selection rules to finished runs, without training, and say what each rule costs."""
         select_runs(results, tuple(dict.fromkeys(rule or ())), jobs, style, runs)
+
+    add_verify(app)
 
 
 def select_runs(results: Path, rules: tuple[str, ...], jobs: int, style: str, runs: bool) -> None:

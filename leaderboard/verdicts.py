@@ -19,10 +19,11 @@ class Verdict:
 
     Attributes:
         status: ``self-reported``: there is nothing to recompute it from; ``recomputed``: its numbers follow
-            from its stored predictions, whose checksum fits; ``rerun agrees``: recomputed, and a run of the
-            same configuration elsewhere lies within the interval; ``rerun differs``; ``wrong``: it
-            contradicts its own files.
-        reasons: sentences; why it is wrong, or only self-reported.
+            from its stored predictions, whose checksum fits; ``rerun agrees``: a run of the same
+            configuration elsewhere, itself recomputed, has the same value or lies within the prediction
+            interval; ``rerun differs``: it lies outside; ``wrong``: it contradicts itself or its own files.
+        reasons: sentences, safe to print; why it is wrong, or only self-reported, or what reruns say, and
+            what was not checked.
     """
 
     status: Status
@@ -31,7 +32,11 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the ledger: when (ISO date), what happened to which record, and why."""
+    """One line of the ledger: when (ISO date), what happened to which record, and why.
+
+    ``value`` and ``before`` are the headline metric now and before, in [0, 1]. A record that was written
+    again with the same value is rescored too: something else in it has changed.
+    """
 
     date: str
     action: Literal["added", "rescored", "removed"]
@@ -43,6 +48,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Ledger:
-    """What happened to records, oldest first; lines are only ever added."""
+    """What happened to records, oldest first; lines are only ever added.
+
+    Attributes:
+        entries: as far as the file's chain of checksums holds.
+        head: checksum of the last line; who knows it can tell whether lines were cut off.
+        broken: what is wrong with the file; empty where nothing is.
+    """
 
     entries: Sequence[Entry] = field(default_factory=tuple)
+    head: str = ""
+    broken: str = ""
