@@ -1,7 +1,7 @@
 """Numbers that papers print, in percent: shown in a section of their own, never mixed with measured runs.
 
 They ship in ``published_results.csv``. Their selection rule is mostly unstated or looked at target labels,
-and they have no seeds, so no interval, rank or difference is computed from them.
+and they have no seeds, so they have no interval and no rank; ``agreement`` sets them beside measured rows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,12 @@ class PublishedRow:
 
 @dataclass(frozen=True)
 class PublishedTable:
-    """One table of one source."""
+    """One table of one source.
+
+    Attributes:
+        kinds: of each column, whether it is a task, a class or an average.
+        metrics: of each column, accuracy or class_accuracy.
+    """
 
     suite: str
     source: str
@@ -42,6 +47,8 @@ class PublishedTable:
     selection: str
     columns: tuple[str, ...]
     rows: tuple[PublishedRow, ...]
+    kinds: Mapping[str, str]
+    metrics: Mapping[str, str]
 
 
 @cache
@@ -70,7 +77,12 @@ def _table(common: Sequence[str], part: pd.DataFrame) -> PublishedTable:
         values = {str(key): float(value) for key, value in zip(lines["key"], lines["value"], strict=True)}
         notes = _notes(dict(zip(lines["key"], lines["note"], strict=True)))
         rows.append(PublishedRow(str(method), str(registry_name), values, notes))
-    return PublishedTable(suite, source, backbone, selection, tuple(str(key) for key in columns), tuple(rows))
+    kinds, metrics = (
+        {str(key): str(value) for key, value in zip(part["key"], part[name], strict=True)}
+        for name in ("kind", "metric")
+    )
+    keys = tuple(str(key) for key in columns)
+    return PublishedTable(suite, source, backbone, selection, keys, tuple(rows), kinds, metrics)
 
 
 def _notes(by_key: Mapping[str, str]) -> tuple[str, ...]:

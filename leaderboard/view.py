@@ -4,21 +4,28 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from dabench.leaderboard.choices import LAST
 from dabench.leaderboard.statistics.intervals import Difference, Interval, Share
 
 __all__ = [
+    "HEAT_STEPS",
     "MINUS",
     "Mark",
     "arrow",
+    "capital",
     "duration",
     "half_width",
+    "heat",
+    "interval_names",
     "mark",
     "metric_name",
+    "p_value",
     "percent",
     "points",
     "printed",
+    "shades",
     "share_range",
     "short",
     "slug",
@@ -26,6 +33,8 @@ __all__ = [
 ]
 
 MINUS = "−"  # the typographic sign has the width of a plus
+# Gains from which on a cell takes the next shade, in percentage points; below the first it has none.
+HEAT_STEPS = (0.5, 2.0, 5.0, 10.0)
 METRICS = {"accuracy": "accuracy", "mean_class_accuracy": "mean class accuracy"}
 
 
@@ -42,6 +51,49 @@ def points(value: float) -> str:
     """
     text = f"{100 * value:+.2f}"
     return "0.00" if text in ("+0.00", "-0.00") else text.replace("-", MINUS)
+
+
+def heat(gain: float) -> str:
+    """The shade of a gain in [-1, 1]: p1 to p4 above zero, m1 to m4 below, nothing near zero.
+
+    >>> heat(0.0712), heat(-0.0712), heat(0.002)
+    ('p3', 'm3', '')
+    """
+    step = sum(abs(100 * gain) >= edge for edge in HEAT_STEPS)
+    return "" if not step else f"{'p' if gain > 0 else 'm'}{step}"
+
+
+def interval_names(intervals: Iterable[Interval | None]) -> str:
+    """What the intervals of a table are called.
+
+    >>> interval_names([Interval(0.5, 0.1, 3), None, Interval(0.5, 0.1, 9, "stratified bootstrap")])
+    'Student-t or stratified bootstrap'
+    """
+    kinds = sorted({one.kind for one in intervals if one is not None and one.half_width is not None})
+    return " or ".join("Student-t" if kind == "t" else kind for kind in kinds) or "Student-t"
+
+
+def p_value(p: float) -> str:
+    """A probability with three decimals.
+
+    >>> p_value(0.0357), p_value(0.00002), p_value(1.0)
+    ('0.036', '<0.001', '1.000')
+    """
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def shades() -> tuple[tuple[str, str], ...]:
+    """Each shade of ``heat`` with the gains that it stands for, from the largest loss to the largest gain."""
+    edges = [f"{edge:g}" for edge in HEAT_STEPS]
+    spans = [*(f"{low} to {high}" for low, high in pairwise(edges)), f"{edges[-1]} and more"]
+    losses = [(f"m{step}", f"{MINUS}{words}") for step, words in enumerate(spans, 1)]
+    gains = [(f"p{step}", f"+{words}") for step, words in enumerate(spans, 1)]
+    return (*reversed(losses), ("", f"less than {edges[0]}"), *gains)
+
+
+def capital(text: str) -> str:
+    """The text as the start of a sentence; the rest stays as it is."""
+    return text[:1].upper() + text[1:]
 
 
 def half_width(interval: Interval) -> str:
@@ -130,7 +182,7 @@ class Mark:
     width: int
 
 
-def mark(gain: Difference, gains: Iterable[Difference], width: int = 96, margin: int = 6) -> Mark:
+def mark(gain: Difference, gains: Iterable[Difference], width: int = 76, margin: int = 6) -> Mark:
     """Place one difference on the axis that all gains of a table share; zero is always on it.
 
     The axis spans the means and as much again on either side for the intervals, so that one wide interval
