@@ -44,8 +44,8 @@ def _spread(table: Table, standings: "Standings") -> Iterator[str]:
     if standings.shared_seed is not None:
         part = f"{100 * standings.shared_seed:.0f} %"
         yield (
-            f"Of the variance over seeds, {part} is shared by all tasks of a row "
-            "(estimate): intervals that take tasks for independent would be too narrow by that."
+            f"Of the variance over seeds, an estimated {part} is shared by all tasks of a row "
+            "(intervals that take tasks for independent miss it; the default one does not)."
         )
 
 

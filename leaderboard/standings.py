@@ -26,6 +26,7 @@ from dabench.leaderboard.statistics.stability import leave_one_task_out
 __all__ = ["Comparison", "Design", "Standing", "Standings", "standings"]
 
 POINT = 0.01
+MOST_LETTERED = 40  # rows; more would need more letters than anybody reads
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Standing:
 
     Attributes:
         low, high: rank interval: 1 + rows that are significantly better, K - rows significantly worse.
-        letters: rows that share a letter are not told apart.
+        letters: rows that share a letter are not told apart; empty in tables of more than 40 ranked rows.
         best_group: no row is significantly better.
         without_a_task: best and worst rank when any one task is left out; None for a single task.
     """
@@ -132,7 +133,7 @@ def standings(table: Table, settings: Settings) -> Standings:
 def _pairs(rows: Sequence[Row], table: Table, settings: Settings) -> dict[tuple[str, str], Comparison]:
     level = settings.ci.level
     plain: dict[tuple[str, str], Comparison] = {}
-    family: list[tuple[str, str]] = []
+    family: dict[tuple[str, str], float] = {}
     for left, right in combinations(rows, 2):
         found = compare(left.averages, right.averages, table.test, level)
         if found is None:
@@ -140,8 +141,8 @@ def _pairs(rows: Sequence[Row], table: Table, settings: Settings) -> dict[tuple[
         key = left.group.key, right.group.key
         plain[key] = _comparison(key, found, left, right, table.tasks, level)
         if left.rank is not None and right.rank is not None and found.p is not None:
-            family.append(key)
-    adjusted = holm([plain[key].p for key in family]).tolist()
+            family[key] = found.p
+    adjusted = holm(list(family.values())).tolist()
     for key, p in zip(family, adjusted, strict=True):
         plain[key] = replace(plain[key], adjusted=p, resolved=p < 1 - level)
     return plain
@@ -179,16 +180,19 @@ def _places(
             i, j = place[left], place[right]
             better[(i, j) if one.interval.mean > 0 else (j, i)] = True
     ends = rank_intervals(better)
-    groups, best = letters(better | better.T), best_group(better)
+    groups = letters(better | better.T) if count <= MOST_LETTERED else [""] * count
+    best = best_group(better)
     means = [_task_values(row, table.tasks).mean(axis=1) for row in ranked]
-    without = leave_one_task_out(np.array(means)) or [None] * count
+    without = leave_one_task_out(np.array(means))
     found = {}
     for index, row in enumerate(ranked):
         low, high = ends[index]
         rank = row.rank or 1
         # Rows of other seeds are compared over those that they share, so a claim may go against the order.
         ends_with_rank = min(low, rank), max(high, rank)
-        found[row.group.key] = Standing(*ends_with_rank, groups[index], best[index], without[index])
+        found[row.group.key] = Standing(
+            *ends_with_rank, groups[index], best[index], without[index] if without else None
+        )
     return found
 
 

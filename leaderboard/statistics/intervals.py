@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import t as student_t
+from scipy.special import ndtri, stdtrit
 
 __all__ = [
     "LEVEL",
@@ -129,7 +129,8 @@ def quantile(level: float, freedom: float) -> float:
     """
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, not {level}")
-    return float(student_t.ppf((1 + level) / 2, freedom))
+    part = (1 + level) / 2
+    return float(ndtri(part) if np.isinf(freedom) else stdtrit(freedom, part))
 
 
 def t_interval(values: ArrayLike, level: float = LEVEL) -> Interval:

@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student_t
+from scipy.special import stdtr
 
 from dabench.leaderboard.statistics.intervals import LEVEL, ROUNDING, Difference, Interval, quantile
 from dabench.leaderboard.statistics.moderated import MOST_WEIGHT, Prior, fit_prior, squeeze_variances
@@ -156,7 +156,7 @@ def _tested(
     if abs(mean) <= ROUNDING:
         p = 1.0  # equal but for rounding, however small the error
     else:
-        p = 2 * float(student_t.sf(abs(mean) / error, freedom)) if error > 0 else 0.0
+        p = min(1.0, 2 * float(stdtr(freedom, -abs(mean) / error))) if error > 0 else 0.0
     kind = words.partition(",")[0]
     interval = Interval(mean, quantile(level, freedom) * error, n, kind)
     return Difference(interval, bool(seeds), seeds, words, p, error, freedom)

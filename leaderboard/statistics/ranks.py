@@ -89,7 +89,7 @@ def letters(different: ArrayLike) -> list[str]:
     for first, second in np.argwhere(np.triu(relation)).tolist():
         split = [column for column in columns if {first, second} <= column]
         parts = [column - {one} for column in split for one in (first, second)]
-        columns = _absorbed([column for column in columns if column not in split] + parts)
+        columns = _absorbed([column for column in columns if not {first, second} <= column], parts)
         if len(columns) > 2 * count:  # without this, unlucky relations double them with every pair
             columns = _swept(columns, count)
     ordered = sorted(_swept(columns, count), key=sorted)
@@ -101,9 +101,14 @@ def letters(different: ArrayLike) -> list[str]:
     ]
 
 
-def _absorbed(columns: Sequence[frozenset[int]]) -> list[frozenset[int]]:
-    kept = list(dict.fromkeys(columns))
-    return [column for column in kept if not any(column < other for other in kept)]
+def _absorbed(kept: Sequence[frozenset[int]], parts: Sequence[frozenset[int]]) -> list[frozenset[int]]:
+    """The kept columns, and those new parts that no other column covers."""
+    new = list(dict.fromkeys(parts))
+    return [
+        *kept,
+        *(part for part in new if not any(part <= other for other in kept)
+          and not any(part < other for other in new)),
+    ]  # fmt: skip
 
 
 def _swept(columns: Sequence[frozenset[int]], count: int) -> list[frozenset[int]]:
