@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from dabench.augment import Augmentation
 from dabench.backbones import build_backbone
+from dabench.checkpoint import Checkpoints
 from dabench.config import RunConfig
 from dabench.evaluation import Evaluator, FeatureReader
 from dabench.hardware import keep_freed_memory, set_matrix_products
@@ -171,6 +172,8 @@ class Training:
             math.ceil(len(source) / config.batch.source), math.ceil(len(target) / config.batch.target)
         )
         self.training_seconds = 0.0
+        self.resumed_from = 0  # steps that another process had taken
+        self.earlier_seconds = 0.0  # of wall time until then, evaluations included
 
     def _input_side(self, weights: str | Path, data: TrainingData) -> tuple[nn.Module, int, Augmentation]:
         """Backbone, its width, and the transforms before it; features of a frozen one need neither."""
@@ -189,8 +192,20 @@ class Training:
         """Make what the network reads of a domain's images or features, under this run's transforms."""
         return inputs_of(stored, name, self.augmentation, self.streams, self.device)
 
-    def run(self, evaluator: Evaluator, observe: Observer) -> None:
+    def run(
+        self,
+        evaluator: Evaluator,
+        observe: Observer,
+        checkpoints: Checkpoints | None = None,
+        check: Callable[[], None] | None = None,
+    ) -> None:
         """Train to the end; evaluations gather in the evaluator.
+
+        Args:
+            evaluator: new; of a run that is resumed it gets the evaluations so far.
+            observe: told of every step that is taken here.
+            checkpoints: to resume from, and to write to after evaluations when one is due.
+            check: called before each step; what it raises ends the run, TimeIsUp after a checkpoint.
 
         Raises:
             Diverged: a loss or a prediction is not finite.
@@ -203,6 +218,8 @@ class Training:
         evaluating = 0.0
         self.begin()
         for step in range(self.config.steps):
+            if check is not None:
+                check()
             self.step(step)
             done = step + 1
             if done in due:
