@@ -19,6 +19,7 @@ __all__ = [
     "Interval",
     "Share",
     "difference",
+    "half_widths",
     "paired_difference",
     "paired_share",
     "quantile",
@@ -149,10 +150,20 @@ def t_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
     """
     array = _values(values)
     n = len(array)
-    factor = quantile(level, max(n - 1, 1))
     if n == 1:
+        quantile(level, 1)  # a wrong level is an error here too
         return Interval(float(array[0]), None, 1)
-    return Interval(float(array.mean()), factor * float(array.std(ddof=1)) / n**0.5, n)
+    return Interval(float(array.mean()), float(half_widths(array, level)), n)
+
+
+def half_widths(values: NDArray[np.float64], level: float = LEVEL) -> NDArray[np.float64]:
+    """Half-widths of Student-t intervals of the means of (..., n) values, n at least 2: (...).
+
+    Student, Biometrika 6, 1908: the quantile of n - 1 degrees of freedom times the standard error.
+    """
+    n = values.shape[-1]
+    widths: NDArray[np.float64] = quantile(level, n - 1) * values.std(axis=-1, ddof=1) / n**0.5
+    return widths
 
 
 def paired_difference(values: ArrayLike, reference: ArrayLike, level: float = LEVEL) -> Interval:
