@@ -1,0 +1,70 @@
+"""From a results folder to readings of its boards, without writing a page."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dabench.leaderboard.boards import Reading, Site, Way, boards
+from dabench.leaderboard.rows import SuiteInfo
+from dabench.leaderboard.runs import Run, load
+from dabench.leaderboard.scoring import known_rules, scored, selection_by
+from dabench.leaderboard.settings import Settings
+from dabench.records import Problem
+
+__all__ = ["ReadResults", "read_boards", "read_scored"]
+
+SLIM_FROM = 2  # confusion matrices are for pages of single runs
+
+
+@dataclass(frozen=True)
+class ReadResults:
+    """Every board of a results folder in its default way.
+
+    Attributes:
+        problems: files that were skipped, paths relative to the results folder.
+        done, failed: runs by status.
+    """
+
+    readings: tuple[Reading, ...]
+    problems: tuple[Problem, ...]
+    done: int
+    failed: int
+
+
+def read_boards(
+    results: Path,
+    select: str | None = None,
+    settings: Settings | None = None,
+    suites: Mapping[str, SuiteInfo] | None = None,
+    advance: Callable[[int, int], None] | None = None,
+) -> ReadResults:
+    """Read and aggregate a folder that exists.
+
+    Args:
+        results: the folder.
+        select: the rule that numbers are taken by; None for what each run's protocol says.
+        settings: intervals and comparisons.
+        suites: what is known of suites.
+        advance: called with (runs scored, runs in all).
+
+    Raises:
+        UserError: there is no such rule.
+    """
+    selection = selection_by(select)
+    runs, problems = load(results, SLIM_FROM)
+    wanted = {selection.rule_of(run) for run in runs}  # a rule that is not installed is said of each run
+    rules = {name: entry for name, entry in known_rules().items() if name in wanted}
+    runs = scored(results, runs, rules, advance=advance)
+    done = sum(run.record.status == "done" for run in runs)
+    readings = read_scored(runs, select, settings, suites)
+    return ReadResults(readings, tuple(problems), done, len(runs) - done)
+
+
+def read_scored(
+    runs: list[Run], select: str | None, settings: Settings | None, suites: Mapping[str, SuiteInfo] | None
+) -> tuple[Reading, ...]:
+    """Aggregate runs whose scores are known; every board in its default way."""
+    peeking = selection_by(select).peeking
+    split = boards(runs, (), select)
+    site = Site(split, suites or {}, settings or Settings(), select=select, peeking=peeking)
+    return tuple(site.read(board, Way()) for board in site.boards)
