@@ -1,0 +1,26 @@
+"""The page of changes: against an older state of the results, and the ledger."""
+
+from collections.abc import Iterator
+
+from dabench.leaderboard import change_words as words
+from dabench.leaderboard.addresses import CHANGES
+from dabench.leaderboard.against import Changes
+from dabench.leaderboard.pages.renderer import Page, Renderer
+
+__all__ = ["changes_pages"]
+
+MOST_LEDGER_LINES = 1000  # the newest; the file has them all
+
+
+def changes_pages(renderer: Renderer, changes: Changes | None = None) -> Iterator[Page]:
+    """The page, where there is something to show.
+
+    Args:
+        renderer: of the site, whose ledger is shown.
+        changes: against an older state; None where none was named.
+    """
+    ledger = renderer.site.ledger
+    if changes is None and not ledger.entries and not ledger.broken:
+        return
+    newest = list(reversed(ledger.entries))[:MOST_LEDGER_LINES]
+    yield renderer.page(CHANGES, "changes.html.j2", changes=changes, entries=newest, words=words)
