@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from dabench.leaderboard.plots.svg import tag, text_at
+from dabench.leaderboard.plots.svg import number, tag, text_at
 
 __all__ = [
     "Scale",
@@ -103,23 +103,31 @@ def tick_text(value: float, others: Sequence[float], signed: bool = False) -> st
 
 
 def bottom_axis(
-    scale: Scale, top: float, bottom: float, title: str, marks: Sequence[tuple[float, str]] | None = None
+    scale: Scale,
+    spans: Sequence[tuple[float, float]],
+    bottom: float,
+    title: str,
+    marks: Sequence[tuple[float, str]] | None = None,
 ) -> list[Markup]:
-    """Light grid lines from top to bottom, their numbers below, and what the axis shows.
+    """Light upright grid lines, their numbers below them, and what the axis shows.
 
     Args:
         scale: of the horizontal direction.
-        top: where grid lines begin.
-        bottom: where they end; numbers need 18 units below, the title 18 more.
+        spans: where grid lines are drawn, (upper, lower) each.
+        bottom: numbers need 18 units below it, the title 18 more.
         title: with its unit.
         marks: (value, text) of each tick; None for round numbers.
     """
     if marks is None:
         places = ticks(scale.low, scale.high)
         marks = [(value, tick_text(value, places)) for value in places]
-    lines = "".join(f"M{scale(value):.1f} {top:.1f}V{bottom:.1f}" for value, _ in marks)
+    lines = "".join(
+        f"M{number(scale(value))} {number(upper)}V{number(lower)}"
+        for value, _ in marks
+        for upper, lower in spans
+    )
     middle = (scale.start + scale.stop) / 2
-    parts = [tag("path", d=lines, class_="grid")] if marks else []
+    parts = [tag("path", d=lines, class_="grid")] if lines else []
     parts += [text_at(scale(value), bottom + 15, text, "tick mid") for value, text in marks]
     return [*parts, text_at(middle, bottom + 33, title, "tick mid")]
 
@@ -131,7 +139,7 @@ def left_axis(
     if marks is None:
         places = ticks(scale.low, scale.high, most)
         marks = [(value, tick_text(value, places)) for value in places]
-    lines = "".join(f"M{left:.1f} {scale(value):.1f}H{right:.1f}" for value, _ in marks)
+    lines = "".join(f"M{number(left)} {number(scale(value))}H{number(right)}" for value, _ in marks)
     parts = [tag("path", d=lines, class_="grid")] if marks else []
     return parts + [text_at(left - 5, scale(value) + 4.5, text, "tick end") for value, text in marks]
 
@@ -154,16 +162,18 @@ def _width(letter: str) -> float:
 
 
 def fit(text: str, room: float, size: float = 14) -> str:
-    """The text, cut with an ellipsis where it is too wide.
+    """The text, cut in its middle where it is too wide: names often differ in their ends alone.
 
-    >>> fit("source_only", 200), fit("source_only", 60)
-    ('source_only', 'sourc…')
+    >>> fit("gsda-glb-cls-grp", 200), fit("gsda-glb-cls-grp", 110)
+    ('gsda-glb-cls-grp', 'gsda-g…s-grp')
     """
     if text_width(text, size) <= room:
         return text
-    while text and text_width(text + "…", size) > room:
-        text = text[:-1]
-    return text + "…"
+    for kept in range(min(len(text), 80), 1, -1):
+        cut = f"{text[: kept - kept // 2]}…{text[len(text) - kept // 2 :]}"
+        if text_width(cut, size) <= room:
+            return cut
+    return "…"
 
 
 def dodge(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:

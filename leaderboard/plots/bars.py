@@ -35,7 +35,7 @@ def class_bars(per_class: Mapping[str, float | None], name: str) -> Picture | No
     scale = Scale(0, 100, names, WIDTH - 52)
     gap = ROW if len(shown) < len(known) else 0.0
     bottom = TOP + ROW * len(shown) + gap
-    parts = bottom_axis(scale, TOP, bottom, "accuracy, %")
+    parts = bottom_axis(scale, [(TOP, bottom)], bottom, "accuracy, %")
     for place, (one, value) in enumerate(shown):
         y = TOP + ROW * place + (gap if gap and place >= BEST else 0)
         parts += _bar(one, value, y, names, scale)

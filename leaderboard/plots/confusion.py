@@ -79,7 +79,7 @@ def _shades(shares: Sequence[Sequence[float]], left: float, top: float, cell: fl
 
 
 def _class(right: bool, share: float) -> str:
-    return f"heat-{_shade(share)}" if right else f"heat-m{_shade(share)}"
+    return f"p{_shade(share)}" if right else f"m{_shade(share)}"
 
 
 def _names(classes: Sequence[str], left: float, top: float, cell: float, room: float) -> list[Markup]:
@@ -109,9 +109,7 @@ def _numbers(
                 words = f"{confusion[y][x]} of {sum(confusion[y])} {classes[y]} taken for {classes[x]}"
                 text = f"{100 * share:.0f}" if share >= 0.005 else "<1"
                 at = left + (x + 0.5) * cell, top + (y + 0.5) * cell + 4.5
-                parts.append(
-                    tag("text", tip(words), text, x=at[0], y=at[1], class_=f"in {_class(x == y, share)}")
-                )
+                parts.append(tag("text", tip(words), text, x=at[0], y=at[1], class_="in"))
     return parts
 
 

@@ -13,8 +13,6 @@ from dabench.leaderboard.plots.axes import (
     fit,
     left_axis,
     text_width,
-    tick_text,
-    ticks,
 )
 from dabench.leaderboard.plots.marks import mark
 from dabench.leaderboard.plots.picture import Picture
@@ -56,8 +54,9 @@ def learning_curves(
     down = around(everything, BOTTOM, TOP, (0, 100))
     parts = [
         text_at(8, 14, f"target {metric_name(metric)}, %", "tick"),
+        *_key(chosen or {}, curves),
         *left_axis(down, LEFT, right),
-        *bottom_axis(across, TOP, BOTTOM, "step"),
+        *bottom_axis(across, [(TOP, BOTTOM)], BOTTOM, "step"),
     ]
     mean = _mean([curve for _, curve in curves])
     for run, curve in curves:
@@ -99,6 +98,12 @@ def _chosen(
             words = f"seed {run.record.seed}, chosen step {step}: {values[step]:.2f}"
             parts.append(mark(across(step), down(values[step]), "hollow", tip(words), size=4.5))
     return parts
+
+
+def _key(chosen: Mapping[str, int], curves: Sequence[tuple[Run, Curve]]) -> list[Markup]:
+    if not any(chosen.get(run.file) in dict(curve) for run, curve in curves):
+        return []
+    return [mark(WIDTH - 104, 9.5, "hollow", size=4.5), text_at(WIDTH - 95, 14, "chosen step", "tick")]
 
 
 def _ends(curves: Sequence[tuple[Run, Curve]], mean: Curve, across: Scale, down: Scale) -> list[Markup]:
@@ -159,13 +164,11 @@ def loss_curves(run: Run, name: str) -> Picture | None:
         parts += [
             text_at(8, top - 8, fit(loss, WIDTH - 30 - text_width(last, 13)), "name", loss),
             text_at(WIDTH - 12, top - 8, last, "number"),
-            *left_axis(down, across.start, across.stop, 3),
+            *left_axis(down, across.start, across.stop, 4),
             tag("path", d=_path(curve, across, down), class_="line"),
         ]
     bottom = len(losses) * pitch - BELOW
-    places = ticks(across.low, across.high)
-    marks = [(value, tick_text(value, places)) for value in places]
-    parts += bottom_axis(across, bottom, bottom, "step", marks)
+    parts += bottom_axis(across, [], bottom, "step")
     return document(name, "Losses", _losses_text(losses), bottom + 40, parts)
 
 

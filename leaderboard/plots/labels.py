@@ -7,8 +7,10 @@ from dataclasses import dataclass
 __all__ = ["Box", "Label", "place_labels"]
 
 HEIGHT = 14.0
-ANGLES = (0, 180, 90, 270, 45, 315, 135, 225)  # degrees, as in mathematics: 90 is above
-DISTANCES = (9.0, 16.0, 26.0, 40.0, 58.0, 80.0, 110.0)
+# Degrees, as in mathematics: 90 is above.
+ANGLES = (0, 180, 90, 270, 30, 330, 150, 210, 60, 300, 120, 240)
+DISTANCES = (9.0, 13.0, 20.0, 30.0, 44.0, 60.0, 80.0, 110.0)
+FAR = 12.0
 
 
 @dataclass(frozen=True)
@@ -46,34 +48,37 @@ def place_labels(
     points: Sequence[tuple[float, float]],
     widths: Sequence[float],
     area: Box,
-    obstacles: Iterable[Box] = (),
+    lines: Iterable[Box] = (),
 ) -> list[Label]:
-    """Place one label a point, in the given order: the nearest place that is free, else the least covered.
+    """Place one label a point, in the given order: near it, free of marks and other labels, rather off lines.
 
     Args:
         points: (x, y) of each mark.
         widths: of each text.
         area: that all labels stay in.
-        obstacles: other boxes to keep out of, such as those of lines.
+        lines: boxes of what a label had better not cross.
     """
-    taken = [*obstacles, *(Box(x - 6, y - 6, x + 6, y + 6) for x, y in points)]
+    soft = tuple(lines)
+    hard = [Box(x - 6, y - 6, x + 6, y + 6) for x, y in points]
     found = []
     for (x, y), width in zip(points, widths, strict=True):
-        best: tuple[float, Label] | None = None
-        for distance in DISTANCES:
-            for angle in ANGLES:
-                label = _candidate(x, y, width, distance, math.radians(angle))
-                box = label.box
-                outside = _area(box) - box.overlap(area)
-                cost = sum(box.overlap(other) for other in taken) + 10 * outside
-                if best is None or cost < best[0] - 1e-9:
-                    best = (cost, label)
-            if best is not None and best[0] < 1e-9:
-                break
-        assert best is not None
-        found.append(best[1])
-        taken.append(best[1].box)
+        candidates = [
+            (_candidate(x, y, width, distance, math.radians(angle)), distance)
+            for distance in DISTANCES
+            for angle in ANGLES
+        ]
+        costs = [distance + _cost(label.box, area, hard, soft) for label, distance in candidates]
+        label = candidates[costs.index(min(costs))][0]
+        found.append(label)
+        hard.append(label.box)
     return found
+
+
+def _cost(box: Box, area: Box, hard: Iterable[Box], soft: Iterable[Box]) -> float:
+    """In units of distance: a label goes further away rather than onto another one, but not for a line."""
+    outside = _area(box) - box.overlap(area)
+    covered = sum(box.overlap(other) for other in hard)
+    return 20 * outside + 10 * covered + 0.25 * sum(box.overlap(other) for other in soft)
 
 
 def _candidate(x: float, y: float, width: float, distance: float, angle: float) -> Label:
@@ -82,7 +87,7 @@ def _candidate(x: float, y: float, width: float, distance: float, angle: float) 
     left = x + distance * across - width * (1 - _sign(across)) / 2
     middle = y - distance * up - HEIGHT / 2 * _sign(up)
     box = Box(left - 1, middle - HEIGHT / 2, left + width + 1, middle + HEIGHT / 2)
-    return Label(left, middle + 4.5, box, distance > 2 * DISTANCES[0])
+    return Label(left, middle + 4.5, box, distance > FAR)
 
 
 def _sign(value: float) -> float:

@@ -20,9 +20,9 @@ def shape_of(row: Row) -> Shape:
     return "full" if row.rank is not None else "hollow"
 
 
-def mark(x: float, y: float, shape: Shape, *children: Markup, size: float = 5, tone: str = "") -> Markup:
+def mark(x: float, y: float, shape: Shape, *children: Markup, size: float = 5) -> Markup:
     """A mark with its centre at (x, y)."""
-    class_ = f"mark {shape} {tone}".strip()
+    class_ = f"mark {shape}"
     if shape == "diamond":
         reach = number(size * 1.25)
         d = f"M{number(x - size * 1.25)} {number(y)}l{reach} -{reach} {reach} {reach} -{reach} {reach}z"
@@ -41,7 +41,7 @@ def cross(x: float, y: float, *children: Markup, size: float = 4) -> Markup:
     return tag("path", *children, d=cross_path(x, y, size), class_="cross")
 
 
-def whisker(scale: Scale, y: float, low: float, high: float, tone: str = "") -> Markup:
+def whisker(scale: Scale, y: float, low: float, high: float) -> Markup:
     """An interval with caps; an end beyond the scale is an arrow head instead."""
     left, right = scale(low), scale(high)
     d = f"M{number(left)} {number(y)}H{number(right)}"
@@ -53,4 +53,4 @@ def whisker(scale: Scale, y: float, low: float, high: float, tone: str = "") -> 
         d += f"M{number(right)} {number(y - 4)}v8"
     else:
         d += f"M{number(right - 4)} {number(y - 4)}l4 4 -4 4"
-    return tag("path", d=d, class_=f"whisker {tone}".strip())
+    return tag("path", d=d, class_="whisker")

@@ -7,16 +7,16 @@ from markupsafe import Markup
 from dabench.leaderboard.boards import Reading
 from dabench.leaderboard.plots.axes import fit, text_width
 from dabench.leaderboard.plots.picture import Picture
-from dabench.leaderboard.plots.svg import WIDTH, document, tag, text_at, tip
-from dabench.leaderboard.plots.words import row_name
+from dabench.leaderboard.plots.svg import WIDTH, Boxes, document, text_at
+from dabench.leaderboard.plots.words import adapted, difference_words, row_name, short_points
 from dabench.leaderboard.rows import Row
 from dabench.leaderboard.standings import Comparison
-from dabench.leaderboard.view import MINUS, points
+from dabench.leaderboard.view import p_value
 
 __all__ = ["p_words", "pairwise_matrix"]
 
-HEIGHT, TOP = 27.0, 44.0
-COLUMN = 36.0
+HEIGHT, TOP = 27.0, 42.0
+NARROWEST, WIDEST = 35.0, 60.0
 LONGEST_NAME = 150.0
 LONGEST_TEXT = 12  # pairs that the text names
 
@@ -24,45 +24,43 @@ LONGEST_TEXT = 12  # pairs that the text names
 def p_words(p: float) -> str:
     """A p-value in a small cell.
 
-    >>> p_words(0.034), p_words(0.0004), p_words(1.0)
-    ('.034', '<.001', '1')
+    >>> p_words(0.034), p_words(0.0004), p_words(0.314), p_words(1.0)
+    ('.034', '<.01', '.31', '1')
     """
-    if p < 0.001:
-        return "<.001"
-    if p >= 0.9995:
+    if p < 0.01:
+        return "<.01"
+    if p >= 0.995:
         return "1"
-    return f"{p:.3f}"[1:] if p < 0.1 else f"{p:.2f}"[1:] if p < 0.995 else "1"
+    return (f"{p:.3f}" if p < 0.0995 else f"{p:.2f}").removeprefix("0")
 
 
 def pairwise_matrix(reading: Reading) -> Picture | None:
-    """Differences and adjusted p of all pairs of rows. None where no pair was compared."""
-    pairs = reading.standings.pairs
-    keys = {key for pair in pairs for key in pair}
-    rows = [row for row in reading.table.rows if row.group.key in keys]
+    """Differences and adjusted p of all pairs of rows but upper bounds. None where no pair was compared."""
+    compared = {key for pair in reading.standings.pairs for key in pair}
+    rows = [row for row in adapted(reading.table.rows) if row.group.key in compared]
     if len(rows) < 2:
         return None
-    names = min(max(text_width(f"{len(rows)} {row_name(row)}") for row in rows) + 16, LONGEST_NAME)
-    column = max(COLUMN, min((WIDTH - names - 8) / len(rows), 70.0))
-    width = max(WIDTH, names + len(rows) * column + 8)
-    parts = [
-        text_at(names, 14, "row minus column, points", "tick"),
-        *(text_at(names + (k + 0.5) * column, TOP - 8, str(k + 1), "tick mid") for k in range(len(rows))),
-    ]
+    left = min(max(text_width(row_name(row)) for row in rows) + 40, LONGEST_NAME)
+    size = max(NARROWEST, min((WIDTH - left - 8) / len(rows), WIDEST))
+    parts = [text_at(left + 2, 14, "row minus column, points", "tick")]
+    boxes = Boxes(size, HEIGHT)
     for place, row in enumerate(rows):
         y = TOP + place * HEIGHT
-        parts += _name(place + 1, row, y, names)
-        for other, column_row in enumerate(rows):
-            x = names + other * column
+        parts.append(text_at(left + (place + 0.5) * size, TOP - 7, str(place + 1), "tick mid"))
+        parts.append(text_at(8, y + 18, fit(row_name(row), left - 38), "name", row_name(row)))
+        parts.append(text_at(left - 8, y + 18, str(place + 1), "tick end"))
+        for other, beside in enumerate(rows):
+            x = left + other * size
             if other == place:
-                parts.append(
-                    tag("rect", x=x + 1, y=y + 1, width=column - 2, height=HEIGHT - 2, rx=3, class_="self")
-                )
-            else:
-                parts += _cell(x, y, column, rows, place, other, _compared(reading, row, column_row))
+                boxes.add("self", x, y)
+                continue
+            found = _compared(reading, row, beside)
+            parts.append(_cell(boxes, x, y, found, other > place))
     bottom = TOP + len(rows) * HEIGHT
-    parts.append(text_at(names, bottom + 17, "p after Holm’s correction", "tick"))
-    text = _text(reading, rows)
-    return document("pairwise-matrix", "Which rows are told apart", text, bottom + 26, parts, width)
+    parts.append(text_at(left + 2, bottom + 17, "p after Holm’s correction", "tick"))
+    total = max(WIDTH, left + len(rows) * size + 8)
+    title, text = "Which rows are told apart", _text(reading, rows)
+    return document("pairwise-matrix", title, text, bottom + 26, [*boxes.paths("pair"), *parts], total)
 
 
 def _compared(reading: Reading, row: Row, other: Row) -> tuple[Comparison, float] | None:
@@ -74,64 +72,40 @@ def _compared(reading: Reading, row: Row, other: Row) -> tuple[Comparison, float
     return (pairs[key[::-1]], -1.0) if key[::-1] in pairs else None
 
 
-def _name(place: int, row: Row, y: float, names: float) -> list[Markup]:
-    label = str(place)
-    return [
-        text_at(8, y + 18, fit(row_name(row), names - 38), "name", row_name(row)),
-        text_at(names - 6, y + 18, label, "tick end"),
-    ]
-
-
-def _cell(
-    x: float, y: float, width: float, rows: Sequence[Row], place: int, other: int,
-    found: tuple[Comparison, float] | None,
-) -> list[Markup]:  # fmt: skip
+def _cell(boxes: Boxes, x: float, y: float, found: tuple[Comparison, float] | None, above: bool) -> Markup:
+    """The words of a cell; where the pair is told apart it also gets a box."""
+    middle = x + boxes.width / 2
     if found is None:
-        return [text_at(x + width / 2, y + 18, "–", "tick mid")]
+        return text_at(middle, y + 18, "–", "tick mid")
     comparison, sign = found
-    mean = sign * comparison.interval.mean
-    upper = other > place
-    if upper:
-        text = f"{100 * mean:+.1f}".replace("-", MINUS)
-        text = "0.0" if text in ("+0.0", f"{MINUS}0.0") else text
-    else:
-        p = comparison.adjusted
-        text = "–" if p is None else p_words(p)
-    tone = ("up" if mean > 0 else "down") if comparison.resolved and upper else ""
-    class_ = f"pair {'resolved' if comparison.resolved else ''} {tone}".strip()
-    parts = [tip(_sentence(row_name(rows[place]), row_name(rows[other]), comparison, sign))]
+    gain = sign * comparison.interval.mean
+    class_ = "in sure" if comparison.resolved else "in unsure"
     if comparison.resolved:
-        box = tag("rect", x=x + 1.5, y=y + 1.5, width=width - 3, height=HEIGHT - 3, rx=3, class_=class_)
-        parts.append(box)
-    parts.append(
-        text_at(
-            x + width / 2, y + 18, text, f"in {'sure' if comparison.resolved else 'unsure'} {tone}".strip()
-        )
-    )
-    return [tag("g", *parts)]
+        boxes.add("lower" if not above else "up" if gain > 0 else "down", x, y)
+    if not above:
+        return text_at(middle, y + 18, _p(comparison), class_)
+    return text_at(middle, y + 18, short_points(gain), class_, _words(comparison, sign))
 
 
-def _sentence(left: str, right: str, comparison: Comparison, sign: float) -> str:
-    mean = sign * comparison.interval.mean
-    half = comparison.interval.half_width
-    width = "" if half is None else f" ±{100 * half:.2f}"
-    p = "" if comparison.adjusted is None else f", adjusted p {_p(comparison.adjusted)}"
-    return f"{left} minus {right}: {points(mean)} points{width}{p}"
+def _p(comparison: Comparison) -> str:
+    return "–" if comparison.adjusted is None else p_words(comparison.adjusted)
 
 
-def _p(p: float) -> str:
-    return "below 0.001" if p < 0.001 else f"{p:.3f}"
+def _words(comparison: Comparison, sign: float = 1.0) -> str:
+    p = "" if comparison.adjusted is None else f", adjusted p {p_value(comparison.adjusted)}"
+    return f"{difference_words(comparison.interval, sign)} points{p}"
 
 
 def _text(reading: Reading, rows: Sequence[Row]) -> str:
     names = {row.group.key: row_name(row) for row in rows}
-    pairs = reading.standings.pairs
+    pairs = {key: one for key, one in reading.standings.pairs.items() if set(key) <= set(names)}
     resolved = [one for one in pairs.values() if one.resolved]
     shown = sorted(resolved, key=lambda one: (one.adjusted or 0.0, one.left, one.right))[:LONGEST_TEXT]
-    listed = "; ".join(_sentence(names[one.left], names[one.right], one, 1.0) for one in shown)
-    more = f"; and {len(resolved) - len(shown)} more" if len(resolved) > len(shown) else ""
+    listed = [f"{names[one.left]} minus {names[one.right]}: {_words(one)}" for one in shown]
+    if len(resolved) > len(shown):
+        listed.append(f"and {len(resolved) - len(shown)} more")
     return (
-        f"All pairs of {len(rows)} rows by the {reading.standings.test}: above the diagonal row minus column "
-        "in points, below it the p-value after Holm's correction. Framed bold cells are told apart: "
-        f"{len(resolved)} of {len(pairs)} pairs. {listed}{more}{'.' if listed else ''}"
+        f"All pairs of {len(rows)} rows. Above the diagonal: row minus column in points; below it: p after "
+        f"Holm’s correction, by the {reading.standings.test}. Framed bold cells are told apart: "
+        f"{len(resolved)} of {len(pairs)} pairs. {'; '.join(listed)}{'.' if listed else ''}"
     ).rstrip()

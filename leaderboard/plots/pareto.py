@@ -21,8 +21,8 @@ from dabench.leaderboard.plots.axes import (
 from dabench.leaderboard.plots.labels import Box, Label, place_labels
 from dabench.leaderboard.plots.marks import Shape, mark, shape_of
 from dabench.leaderboard.plots.picture import Picture
-from dabench.leaderboard.plots.svg import WIDTH, document, number, tag, text_at, tip
-from dabench.leaderboard.plots.words import mean_words, metric_words, row_name
+from dabench.leaderboard.plots.svg import WIDTH, document, number, points_path, tag, text_at, tip
+from dabench.leaderboard.plots.words import adapted, mean_words, metric_words, row_name
 from dabench.leaderboard.rows import Row
 from dabench.leaderboard.statistics.intervals import Interval
 from dabench.leaderboard.view import duration
@@ -34,8 +34,8 @@ SIZE = 13
 ROUND_SECONDS = tuple(
     unit * step
     for unit, steps in (
-        (0.001, (1, 2, 5, 10, 20, 50, 100, 200, 500)), (1, (1, 2, 5, 10, 20, 30)),
-        (60, (1, 2, 5, 10, 20, 30)), (3600, (1, 2, 5, 10, 24, 48, 120, 240, 480, 960, 2400)),
+        (0.001, (1, 2, 5, 10, 20, 50, 100, 200, 500)), (1, (1, 2, 3, 5, 7, 10, 15, 20, 30)),
+        (60, (1, 2, 3, 5, 7, 10, 15, 20, 30)), (3600, (1, 2, 3, 5, 7, 12, 24, 48, 120, 240, 480, 960, 2400)),
     )
     for step in steps
 )  # fmt: skip
@@ -81,11 +81,11 @@ def front(points: Sequence[tuple[float, float]]) -> list[int]:
 
 def accuracy_against_time(reading: Reading) -> Picture | None:
     """Every row's average against the mean training time of its runs. None below two rows with both."""
-    points = [point for row in reading.table.rows if (point := _point(row)) is not None]
+    points = [point for row in adapted(reading.table.rows) if (point := _point(row)) is not None]
     if len(points) < 2:
         return None
     across = _time_scale([point.seconds for point in points])
-    down = around([100 * point.average.mean for point in points], BOTTOM, TOP, (0, 100))
+    down = _value_scale([point.average for point in points])
     counting = [point for point in points if point.counts]
     best = [counting[k] for k in front([(point.seconds, point.average.mean) for point in counting])]
     at = [(across(point.seconds), down(100 * point.average.mean)) for point in points]
@@ -94,13 +94,19 @@ def accuracy_against_time(reading: Reading) -> Picture | None:
     parts = [
         text_at(8, 14, metric_words(reading.table), "tick"),
         *left_axis(down, LEFT, RIGHT),
-        *bottom_axis(across, TOP, BOTTOM, "mean training time of a run", marks),
+        *bottom_axis(across, [(TOP, BOTTOM)], BOTTOM, "mean training time of a run", marks),
     ]
     if len(steps) > 1:
         parts.append(tag("path", d=_stairs(steps), class_="front"))
-    labels = _labels(points, best, at, steps)
+    labels = _labels(points, best, at, steps, down)
+    for point, (x, _) in zip(points, at, strict=True):
+        parts += _spread(point.average, x, down)
     for point, (x, y), label in zip(points, at, labels, strict=True):
-        parts += _draw(point, x, y, label, point in best)
+        parts += _leader(x, y, label)
+        parts.append(mark(x, y, point.shape, tip(point.words)))
+    for point, label in zip(points, labels, strict=True):
+        class_ = "label lead" if point in best else "label"
+        parts.append(text_at(label.x, label.y, _short(point), class_, point.name))
     text = _text(points, best)
     return document("accuracy-against-time", "Accuracy against training time", text, BOTTOM + 40, parts)
 
@@ -109,8 +115,16 @@ def _point(row: Row) -> _Point | None:
     seconds = training_seconds(row)
     if row.average is None or seconds is None:
         return None
-    counts = not (row.upper_bound or row.on_target_labels)
-    return _Point(row_name(row), seconds, row.average, shape_of(row), counts)
+    return _Point(row_name(row), seconds, row.average, shape_of(row), not row.on_target_labels)
+
+
+def _value_scale(averages: Sequence[Interval]) -> Scale:
+    """Holds all means, and of the intervals what lies not much further out."""
+    means = [100 * one.mean for one in averages]
+    spread = max(max(means) - min(means), 1.0) / 3
+    ends = [100 * end for one in averages for end in (one.low, one.high) if end is not None]
+    kept = [min(max(end, min(means) - spread), max(means) + spread) for end in ends]
+    return around([*means, *kept], BOTTOM, TOP, (0, 100))
 
 
 def _time_scale(seconds: Sequence[float]) -> Scale:
@@ -152,13 +166,19 @@ def _labels(
     best: Sequence[_Point],
     at: Sequence[tuple[float, float]],
     steps: Sequence[tuple[float, float]],
+    down: Scale,
 ) -> list[Label]:
     """Labels in the points' order; those on the front choose first."""
-    lines = []
+    lines = [
+        Box(x - 1.5, down(100 * one.high), x + 1.5, down(100 * one.low))
+        for one, (x, _) in zip((point.average for point in points), at, strict=True)
+        if one.low is not None and one.high is not None
+    ]
     for (x, y), (right, upper) in pairwise([*steps, (RIGHT, steps[-1][1])] if len(steps) > 1 else []):
         lines += [Box(x, y - 1.5, right, y + 1.5), Box(right - 1.5, upper, right + 1.5, y)]
     order = sorted(range(len(points)), key=lambda k: (points[k] not in best, k))
-    widths = [text_width(_short(points[k]), SIZE) for k in order]
+    # Bold letters are wider.
+    widths = [text_width(_short(points[k]), SIZE) * (1.1 if points[k] in best else 1.0) for k in order]
     area = Box(LEFT, TOP - 8, RIGHT, BOTTOM)
     placed = place_labels([at[k] for k in order], widths, area, lines)
     return [label for _, label in sorted(zip(order, placed, strict=True), key=lambda pair: pair[0])]
@@ -168,22 +188,26 @@ def _short(point: _Point) -> str:
     return fit(point.name, 150, SIZE)
 
 
-def _draw(point: _Point, x: float, y: float, label: Label, leads: bool) -> list[Markup]:
-    parts = []
-    if label.far:
-        near_x = min(max(x, label.box.left), label.box.right)
-        near_y = min(max(y, label.box.top), label.box.bottom)
-        d = f"M{number(x)} {number(y)}L{number(near_x)} {number(near_y)}"
-        parts.append(tag("path", d=d, class_="leader"))
-    parts.append(mark(x, y, point.shape, tip(point.words), size=5))
-    parts.append(text_at(label.x, label.y, _short(point), "label lead" if leads else "label", point.name))
-    return parts
+def _spread(average: Interval, x: float, down: Scale) -> list[Markup]:
+    """The interval of an average, upright."""
+    if average.low is None or average.high is None:
+        return []
+    ends = number(down(100 * average.low)), number(down(100 * average.high))
+    return [tag("path", d=f"M{number(x)} {ends[0]}V{ends[1]}", class_="spread")]
+
+
+def _leader(x: float, y: float, label: Label) -> list[Markup]:
+    """A line from a point to a label that lies apart."""
+    if not label.far:
+        return []
+    near = min(max(x, label.box.left), label.box.right), min(max(y, label.box.top), label.box.bottom)
+    return [tag("path", d=points_path([(x, y), near]), class_="leader")]
 
 
 def _text(points: Sequence[_Point], best: Sequence[_Point]) -> str:
     return (
         f"Average and mean training time of a run. {'; '.join(point.words for point in points)}. "
         "The stepped line is the Pareto front, rows that none beats in both: "
-        f"{', '.join(point.name for point in best)}. Upper bounds (diamonds) and rows chosen on target labels "
-        "do not count for it."
+        f"{', '.join(point.name for point in best)}. Rows chosen on target labels do not count for it, upper "
+        "bounds are left out. Upright lines are intervals of the averages."
     )

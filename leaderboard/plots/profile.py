@@ -61,17 +61,17 @@ def performance_profile(reading: Reading) -> Picture | None:
     across, down = Scale(low - air, high + air, 0, PANEL), Scale(0, 1, HEIGHT, 0)
     paths = [_path(profile.gains, across, down) for profile in profiles]
     name = "performance-profile"
-    behind = tag("g", *(tag("path", d=path) for path in paths), id=f"{name}-all", class_="others")
+    behind = tag("g", *(tag("path", d=path) for path in paths), id=f"{name}-all")
     parts = [tag("defs", behind)]
     pitch = ABOVE + HEIGHT + BELOW
     for place, (profile, path) in enumerate(zip(profiles, paths, strict=True)):
         x = LEFT + (place % 2) * (WIDTH - 2 * LEFT - PANEL)
         parts.append(_panel(profile, path, across, down, name, x, ABOVE + place // 2 * pitch))
     bottom = (len(profiles) + 1) // 2 * pitch
-    caption = f"gain over {REFERENCE} of at least x points; height: part of runs"
-    parts.append(text_at(WIDTH / 2, bottom + 12, fit(caption, WIDTH - 8, 13), "tick mid"))
+    parts.append(text_at(WIDTH / 2, bottom + 12, "part of runs that gain at least x points;", "tick mid"))
+    parts.append(text_at(WIDTH / 2, bottom + 29, "numbers: runs that gain anything", "tick mid"))
     title = "In how many runs a row helps"
-    return document(name, title, _text(profiles), bottom + 20, parts)
+    return document(name, title, _text(profiles), bottom + 36, parts)
 
 
 def _path(gains: Sequence[float], across: Scale, down: Scale) -> str:
@@ -84,7 +84,7 @@ def _path(gains: Sequence[float], across: Scale, down: Scale) -> str:
 
 def _panel(profile: _Profile, path: str, across: Scale, down: Scale, name: str, x: float, y: float) -> Markup:
     helps = sum(gain > 0 for gain in profile.gains)
-    words = f"> 0 in {helps}/{len(profile.gains)}"
+    words = f"{helps}/{len(profile.gains)}"
     room = PANEL - text_width(words, 13) - 6
     places = ticks(across.low, across.high, 4)
     lines = "".join(f"M{number(across(value))} 0V{number(HEIGHT)}" for value in places)
@@ -93,7 +93,7 @@ def _panel(profile: _Profile, path: str, across: Scale, down: Scale, name: str, 
         "g",
         tag("path", d=frame + lines, class_="grid"),
         tag("path", d=f"M{number(across(0))} 0V{number(HEIGHT)}", class_="reference"),
-        tag("use", href=f"#{name}-all"),
+        tag("use", href=f"#{name}-all", class_="others"),  # what is used takes its look from here
         tag("path", d=path, class_="line"),
         text_at(0, -6, fit(profile.name, room), "name", profile.name),
         text_at(PANEL, -6, words, "number"),

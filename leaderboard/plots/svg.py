@@ -10,12 +10,14 @@ from markupsafe import Markup, escape
 
 from dabench.leaderboard.plots.picture import Picture
 
-__all__ = ["WIDTH", "clean", "document", "number", "points_path", "tag", "text_at", "tip"]
+__all__ = ["WIDTH", "Boxes", "clean", "document", "number", "points_path", "tag", "text_at", "tip"]
 
 # Narrow: on a phone of 360 px, where a picture fills the width, letters of 14 units are 11 px high.
 WIDTH = 400.0
 # On wide screens a picture is shown larger than its units by this factor: its letters match the page's.
-MAGNIFIED = 1.2
+MAGNIFIED = 1.25
+# Up to this width a picture is shrunk to a phone's screen; a wider one is scrolled there.
+SHRUNK = 440.0
 
 FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -76,7 +78,7 @@ def points_path(points: Iterable[tuple[float, float]]) -> str:
 def document(
     name: str, title: str, text: str, height: float, parts: Iterable[Markup], width: float = WIDTH
 ) -> Picture:
-    """A picture from the elements in it; one wider than ``WIDTH`` is never shrunk but scrolled.
+    """A picture from the elements in it; one wider than ``SHRUNK`` is scrolled on a phone.
 
     Args:
         name: unique on the page; starts the ids.
@@ -86,7 +88,7 @@ def document(
         parts: elements below the root.
         width: of the drawing, in units.
     """
-    wide = width > WIDTH
+    wide = width > SHRUNK
     factor = 1.0 if wide else MAGNIFIED
     head = (
         tag("title", title, id=f"{name}-title"),
@@ -103,3 +105,29 @@ def document(
         height=height * factor,
     )  # fmt: skip
     return Picture(name, title, text, svg, wide)
+
+
+class Boxes:
+    """Cells of one size, drawn as one path for each kind: a picture of hundreds of cells stays small.
+
+    Args:
+        width: of a cell, in units.
+        height: of a cell.
+    """
+
+    def __init__(self, width: float, height: float) -> None:
+        self.width, self.height = width, height
+        self._found: dict[str, list[str]] = {}
+
+    def add(self, kind: str, x: float, y: float) -> None:
+        """A cell of a kind, its upper left corner at (x, y)."""
+        across, down = number(self.width - 2), number(self.height - 2)
+        d = f"M{number(x + 1)} {number(y + 1)}h{across}v{down}h-{across}z"
+        self._found.setdefault(kind, []).append(d)
+
+    def paths(self, class_: str) -> list[Markup]:
+        """A path for each kind, sorted."""
+        return [
+            tag("path", d="".join(self._found[kind]), class_=f"{class_} {kind}")
+            for kind in sorted(self._found)
+        ]

@@ -6,18 +6,30 @@ from collections.abc import Sequence
 from dabench.leaderboard.boards import Reading
 from dabench.leaderboard.rows import Row, Table
 from dabench.leaderboard.statistics.intervals import Interval
-from dabench.leaderboard.view import metric_name, percent
+from dabench.leaderboard.view import MINUS, half_width, interval_names, metric_name, percent, points
 
-__all__ = ["adapted", "bounds", "count", "isolated", "mean_words", "metric_words", "place_words", "row_name"]
+__all__ = [
+    "adapted",
+    "averaged",
+    "count",
+    "difference_words",
+    "intervals_words",
+    "isolated",
+    "mean_words",
+    "metric_words",
+    "place_words",
+    "row_name",
+    "short_points",
+]
 
-LEFT_TO_RIGHT_ISOLATE, FIRST_STRONG_ISOLATE, POP = "\u2066", "\u2068", "\u2069"
+ISOLATE, POP = "\u2068", "\u2069"
 TURNING = {"R", "AL", "RLE", "RLO", "RLI", "LRO", "LRE", "FSI", "LRI", "PDI", "PDF"}
 
 
 def isolated(text: str) -> str:
     """The text; one that could turn the direction of its surroundings is enclosed in marks against that."""
     if any(unicodedata.bidirectional(letter) in TURNING for letter in text):
-        return f"{FIRST_STRONG_ISOLATE}{text}{POP}"
+        return f"{ISOLATE}{text}{POP}"
     return text
 
 
@@ -34,8 +46,33 @@ def metric_words(table: Table) -> str:
 
 def mean_words(interval: Interval) -> str:
     """A mean and its half-width, in percent."""
-    width = "" if interval.half_width is None else f" ±{percent(interval.half_width)}"
-    return f"{percent(interval.mean)}{width}"
+    return f"{percent(interval.mean)} {half_width(interval)}".rstrip()
+
+
+def difference_words(interval: Interval, sign: float = 1.0) -> str:
+    """A difference and its half-width, in points; with a sign of -1 the other way round."""
+    return f"{points(sign * interval.mean)} {half_width(interval)}".rstrip()
+
+
+def intervals_words(intervals: Sequence[Interval], level: float) -> str:
+    """What intervals are called.
+
+    >>> intervals_words([Interval(0.5, 0.1, 3)], 0.95)
+    '95 % Student-t intervals over seeds'
+    """
+    return f"{100 * level:g} % {interval_names(intervals)} intervals over seeds"
+
+
+def short_points(gain: float) -> str:
+    """A difference for a small cell: two digits and the sign.
+
+    >>> short_points(0.0123), short_points(-0.163), short_points(0.0999), short_points(-0.0001)
+    ('+1.2', '−16', '+10', '0.0')
+    """
+    value = round(100 * gain, 1)
+    if not value:
+        return "0.0"
+    return (f"{value:+.1f}" if abs(value) < 10 else f"{value:+.0f}").replace("-", MINUS)
 
 
 def count(number: int, thing: str) -> str:
@@ -60,6 +97,6 @@ def adapted(rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if not row.upper_bound]
 
 
-def bounds(rows: Sequence[Row]) -> list[Row]:
-    """The upper bounds."""
-    return [row for row in rows if row.upper_bound]
+def averaged(rows: Sequence[Row]) -> list[tuple[Row, Interval]]:
+    """The rows that have an average, each with it."""
+    return [(row, row.average) for row in rows if row.average is not None]
