@@ -7,6 +7,7 @@ from typing import Literal
 
 from dabench.discovery import discover_suites
 from dabench.errors import UserError
+from dabench.leaderboard.against import Changes
 from dabench.leaderboard.boards import Reading, Site, Way, boards
 from dabench.leaderboard.frame import tidy, to_csv
 from dabench.leaderboard.pages.about import about_pages
@@ -21,6 +22,7 @@ from dabench.leaderboard.runs import Run, load
 from dabench.leaderboard.scoring import known_rules, scored, selection_by
 from dabench.leaderboard.settings import Settings
 from dabench.leaderboard.table import SuiteInfo, Table
+from dabench.leaderboard.verdicts import Verdict
 from dabench.records import Problem
 from dabench.suite import SUITES
 
@@ -69,6 +71,8 @@ class SiteReport:
         readings: every board in its default way, as on the pages.
         problems: files that were skipped, paths relative to the results folder.
         done, failed: runs by status.
+        verdicts: by a run's file; a run that was not checked is absent.
+        changes: against an older state; None where none was named.
     """
 
     index: Path
@@ -76,6 +80,8 @@ class SiteReport:
     problems: tuple[Problem, ...]
     done: int
     failed: int
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    changes: Changes | None = None
 
     @property
     def tables(self) -> tuple[Table, ...]:
