@@ -12,12 +12,12 @@ from importlib.resources import files
 from pathlib import Path
 from types import ModuleType
 
-import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from dabench.errors import UserError, did_you_mean
 from dabench.suite import SUITES, Address, DomainInfo, Manifest, Suite
+from dabench.yamlfile import read_yaml
 
 __all__ = [
     "ENTRY_POINTS",
@@ -83,8 +83,8 @@ def discover_suites() -> None:
 def read_manifest(path: Path) -> Manifest:
     """Read and validate a manifest; every problem is a UserError with file, key and what was expected."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        content = read_yaml(path)
+    except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read as a manifest: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise UserError(f"{path}: a manifest is a mapping with name, title, loader and domains")

@@ -8,7 +8,6 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
@@ -17,6 +16,7 @@ from dabench.errors import UserError, did_you_mean
 from dabench.method import METHODS
 from dabench.recipe import MethodRecipes, Recipe, RecipeBook, Sourced
 from dabench.registry import Registry
+from dabench.yamlfile import read_yaml
 
 __all__ = ["PROTOCOLS", "Protocol", "discover_protocols", "find_protocol", "read_recipes"]
 
@@ -96,8 +96,8 @@ def read_recipes(path: Path) -> RecipeBook:
 
 def _read(path: Path, what: str, model: type[Book]) -> Book:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        content = read_yaml(path)
+    except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read as {what}: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise UserError(f"{path}: {what} is a mapping with name and recipe", "docs/protocols.md has examples")

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_origin
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
@@ -21,6 +20,7 @@ from dabench.method import MethodEntry
 from dabench.protocol import Protocol, find_protocol
 from dabench.recipe import Recipe, RecipeBook
 from dabench.suite import Suite, Task
+from dabench.yamlfile import parse_yaml
 
 __all__ = ["Layer", "Resolved", "flatten", "parse_assignment", "paths_of", "resolve", "settings_of"]
 
@@ -112,8 +112,8 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     if not equals or not key.strip():
         raise UserError(f"--set {text}: expected key=value", "such as --set optimiser.lr=0.02")
     try:
-        return key.strip(), _number(yaml.safe_load(value))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        return key.strip(), _number(parse_yaml(value))
+    except ValueError as error:
         reason = " ".join(str(error).split())
         raise UserError(f"--set {text}: the value is no YAML: {reason}", "quote it for YAML") from error
 

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import Field, ValidationError, field_validator
 
 from dabench.config import Frozen
@@ -13,10 +12,12 @@ from dabench.errors import UserError, did_you_mean
 from dabench.protocol import find_protocol
 from dabench.resolve import parse_assignment
 from dabench.suite import SUITES, Suite
+from dabench.yamlfile import read_yaml
 
 __all__ = ["SweepConfig", "find_suite", "flag_values", "read_sweep", "shipped_sweeps"]
 
 SWEEPS = Path(__file__).parent / "sweeps"
+MOST_SEEDS = 10_000
 
 
 class SweepConfig(Frozen):
@@ -40,6 +41,8 @@ class SweepConfig(Frozen):
         if isinstance(seeds, int) and not isinstance(seeds, bool):
             if seeds < 1:
                 raise ValueError("seeds must be at least 1, or a list of seeds")
+            if seeds > MOST_SEEDS:
+                raise ValueError(f"seeds must be at most {MOST_SEEDS}")
             return tuple(range(seeds))
         if seeds in ([], ()):
             raise ValueError("an empty list of seeds runs nothing")
@@ -61,11 +64,11 @@ def read_sweep(text: str) -> tuple[SweepConfig, Path]:
     if not path.is_file() and text in shipped_sweeps():
         path = SWEEPS / f"{text}.yaml"
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        content = read_yaml(path) or {}
     except FileNotFoundError as error:
         hint = f"{did_you_mean(text, shipped_sweeps())} shipped sweeps: {', '.join(shipped_sweeps())}".strip()
         raise UserError(f"sweep file {text} does not exist", hint) from error
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"{text}: cannot be read as YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise UserError(f"{text}: a sweep file is a mapping", "such as: suites: [minidigits]")

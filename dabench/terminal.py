@@ -6,7 +6,7 @@ import sys
 from rich.console import Console
 from rich.text import Text
 
-__all__ = ["PIPE_WIDTH", "error_console", "print_error", "standard_console"]
+__all__ = ["PIPE_WIDTH", "error_console", "print_error", "standard_console", "visible"]
 
 PIPE_WIDTH = 140
 
@@ -22,12 +22,21 @@ def error_console() -> Console:
     return Console(stderr=True)
 
 
+def visible(text: str) -> str:
+    r"""Show what steers a terminal instead of sending it: messages quote files of strangers.
+
+    >>> visible("a\x1b[2Jb\nc")
+    'a\\x1b[2Jb\nc'
+    """
+    return "".join(sign if sign.isprintable() or sign in "\n\t" else ascii(sign)[1:-1] for sign in text)
+
+
 def print_error(console: Console, message: str, hint: str = "") -> None:
     """Print what is wrong in one line and how to go on below it.
 
     Lines are left as long as they are: the terminal wraps them, and a command or path can still be copied.
     """
-    text = Text.assemble(("error:", "bold red"), " ", message)
+    text = Text.assemble(("error:", "bold red"), " ", visible(message))
     console.print(text, soft_wrap=True, highlight=False)
     if hint:
-        console.print(Text(hint), soft_wrap=True, highlight=False)
+        console.print(Text(visible(hint)), soft_wrap=True, highlight=False)

@@ -13,6 +13,8 @@ from dabench.errors import UserError, did_you_mean
 
 __all__ = ["names_from_data"]
 
+MOST_CLASSES = 100_000  # a name is made for each number up to the highest
+
 
 def names_from_data(suite: str, sources: Mapping[str, Source]) -> tuple[str, ...]:
     """Find the class names that all domains share.
@@ -44,6 +46,8 @@ def _numbered(sources: Iterable[Source]) -> tuple[str, ...]:
     highest = 0
     for source in sources:
         top = highest_label(source.path) if source.kind == "list" else int(read_npz(source.path)[1].max())
+        if top >= MOST_CLASSES:
+            raise UserError(f"{source.path}: label {top} stands for no class", "labels count from 0")
         highest = max(highest, top)
     return tuple(f"class {label}" for label in range(highest + 1))
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from dabench.cache import cache_folder
 from dabench.errors import UserError
+from dabench.limited import open_regular
 from dabench.records import write_atomically
 
 __all__ = ["digest_files", "in_parallel"]
@@ -70,7 +71,7 @@ def _stat(path: str) -> tuple[int, int]:
 
 def _digest(path: str) -> bytes:
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             return hashlib.file_digest(file, "sha256").digest()
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error

@@ -13,9 +13,11 @@ from pathlib import Path
 from dabench.datasets.places import normal, subfolders
 from dabench.datasets.scan import Scan, shortened
 from dabench.errors import UserError
+from dabench.limited import read_limited
 
 __all__ = ["ListEntry", "find_list", "highest_label", "parse_list", "read_list", "scan_list"]
 
+LARGEST_LIST_BYTES = 128 * 2**20  # more than a million lines
 TRIED = 50  # lines that are tried for where the list's paths start
 LIST_SUFFIXES = frozenset({".txt", ".lst", ".list", ".csv", ""})
 
@@ -59,7 +61,7 @@ def parse_list(text: str, name: str) -> list[ListEntry]:
 def read_list(path: Path) -> list[ListEntry]:
     """Read a list from a file; see ``parse_list``."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_limited(path, LARGEST_LIST_BYTES).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read as an image list: {error}") from error
     return parse_list(text, str(path))

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.datasets.decoding import decode_bytes
+from dabench.datasets.decoding import decode
 from dabench.errors import UserError
 
 __all__ = ["PhotoFolder"]
@@ -48,7 +48,7 @@ class PhotoFolder:
         """
         photos = []
         for file in self.files:
-            photo = decode_bytes(file.read_bytes(), str(file))
+            photo = decode(file)
             if min(photo.shape[:2]) < smallest:
                 raise UserError(
                     f"{file}: {photo.shape[1]} x {photo.shape[0]} pixels; at least {smallest} each"

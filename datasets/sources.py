@@ -68,7 +68,10 @@ def _named(
             f"{manifest.name}: domains.{name}.paths has no '{key}', only {', '.join(info.paths)}",
             "a suite with has_test_part has paths 'train' and 'test', another one 'all'",
         )
-    text = Path(info.paths[key]).expanduser()
+    try:
+        text = Path(info.paths[key]).expanduser()
+    except RuntimeError as error:  # ~ of somebody whom this machine does not know
+        raise UserError(f"{manifest.name}: domains.{name}.paths.{key}: {error}") from error
     path = next((place / text for place in (*folders, Path()) if (place / text).exists()), None)
     if path is None or (path == text and not text.is_absolute()):
         return None

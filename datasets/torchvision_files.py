@@ -1,8 +1,9 @@
 """MNIST and USPS in the files that torchvision keeps them in."""
 
+import bz2
 import gzip
-import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from dabench.suite import Part
 __all__ = ["find_mnist", "find_usps", "read_mnist", "read_usps"]
 
 MNIST_PREFIX = {"train": "train", "test": "t10k"}
+CHUNK_BYTES = 2**20
+MOST_BYTES = 64 * 2**20  # MNIST's largest file has 47 million
 USPS_FILES = {"train": "usps.bz2", "test": "usps.t.bz2"}
 
 
@@ -61,8 +64,19 @@ def read_mnist(images: Path, labels: Path) -> tuple[NDArray[np.uint8], NDArray[n
 def _unpacked(path: Path, folder: Path) -> Path:
     plain = folder / path.stem
     with gzip.open(path) as packed, plain.open("wb") as file:
-        shutil.copyfileobj(packed, file)
+        for chunk in _limited(packed):
+            file.write(chunk)
     return plain
+
+
+def _limited(packed: gzip.GzipFile | bz2.BZ2File) -> Iterator[bytes]:
+    """The unpacked content in pieces, as long as it is no more than honest files have."""
+    unpacked = 0
+    while chunk := packed.read(CHUNK_BYTES):
+        unpacked += len(chunk)
+        if unpacked > MOST_BYTES:
+            raise ValueError(f"unpacks to more than {MOST_BYTES} bytes")
+        yield chunk
 
 
 def read_usps(path: Path, part: Part) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -74,6 +88,9 @@ def read_usps(path: Path, part: Part) -> tuple[NDArray[np.uint8], NDArray[np.int
     from torchvision.datasets import USPS
 
     try:
+        with bz2.open(path) as packed:  # torchvision reads all of it at once
+            for _ in _limited(packed):
+                pass
         data = USPS(str(path.parent), train=part == "train", download=False)
     except Exception as error:  # as above
         raise UserError(f"{path}: cannot be read as USPS: {error}", "download the file again") from error

@@ -24,6 +24,11 @@ from dabench.errors import UserError
 __all__ = ["Limits", "unpack"]
 
 CHUNK_BYTES = 1 << 20
+LONGEST_HEADER = 1 << 20
+STRETCHING = frozenset({
+    tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK,
+})  # fmt: skip
 BROKEN = (
     tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError,
     NotImplementedError,
@@ -41,7 +46,7 @@ class Limits:
         small_bytes: below this the ratio does not matter.
     """
 
-    files: int = 2_000_000
+    files: int = 1_000_000
     bytes: int = 200 << 30
     ratio: int = 100
     small_bytes: int = 64 << 20
@@ -71,8 +76,9 @@ def unpack(archive: Path, target: Path, report: Report, limits: Limits | None = 
     target.mkdir(parents=True, exist_ok=True)
     writer = _Writer(archive, target, report, limits or Limits())
     try:
-        if tarfile.is_tarfile(archive):
-            entries = _tar_entries(archive)
+        tar = _opened_tar(archive)
+        if tar is not None:
+            entries = _tar_entries(archive, tar)
         elif zipfile.is_zipfile(archive):
             entries = _zip_entries(archive)
         else:
@@ -85,12 +91,33 @@ def unpack(archive: Path, target: Path, report: Report, limits: Limits | None = 
         raise UserError(f"{archive}: two entries want the same place: {error.filename}") from error
     except OSError as error:
         raise UserError(f"{archive}: cannot be unpacked: {error}") from error
+    except ValueError as error:  # from names and numbers that only a broken or a hostile archive has
+        raise UserError(f"{archive}: broken archive: {error}", "download it again") from error
     if not writer.count:
         raise UserError(f"{archive}: holds no file")
 
 
-def _tar_entries(archive: Path) -> Iterator[_Entry]:
-    with tarfile.open(archive) as file:
+class _Header(tarfile.TarInfo):
+    """A tar entry's header. The kinds that stretch a name are read into memory whole: none may be long."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Header":
+        header = super().frombuf(buf, encoding, errors)
+        if header.type in STRETCHING and not 0 <= header.size <= LONGEST_HEADER:
+            raise ValueError(f"a header of {header.size} bytes")
+        return header
+
+
+def _opened_tar(archive: Path) -> tarfile.TarFile | None:
+    """The archive, or None where it is no tar."""
+    try:
+        return tarfile.open(archive, tarinfo=_Header)
+    except (tarfile.TarError, EOFError):
+        return None
+
+
+def _tar_entries(archive: Path, opened: tarfile.TarFile) -> Iterator[_Entry]:
+    with opened as file:
         for member in file:
             if not (member.isreg() or member.isdir()):
                 raise UserError(f"{archive}: '{member.name}' is a link or a device; nothing was moved in")

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from dabench.datasets.decoding import decode_bytes
+from dabench.datasets.decoding import LARGEST_FILE_BYTES, decode_bytes
 from dabench.datasets.digests import in_parallel
 from dabench.errors import UserError
+from dabench.limited import open_regular, read_limited
 from dabench.records import write_atomically
 
 __all__ = ["Verifiable", "Watch", "read_sums", "sums_path", "verify", "write_sums"]
@@ -21,6 +22,7 @@ Watch = Callable[[int, int], None]
 """Called with files done and files in all, as work goes on."""
 
 SHA256_HEX = 64
+LARGEST_SUMS_BYTES = 512 * 2**20  # a line for each of millions of files
 
 
 @runtime_checkable
@@ -78,14 +80,14 @@ def _examine(item: tuple[Path, bool]) -> _Examined:
     path, is_image = item
     try:
         if is_image:
-            content = path.read_bytes()
+            content = read_limited(path, LARGEST_FILE_BYTES)
             digest = hashlib.sha256(content).hexdigest()
             try:
                 decode_bytes(content, str(path))
             except UserError as error:
                 return _Examined(path, digest, str(error))
             return _Examined(path, digest, "")
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return _Examined(path, hashlib.file_digest(file, "sha256").hexdigest(), "")
     except OSError as error:
         return _Examined(path, "", f"{path}: cannot be read: {error.strerror or error}")
@@ -121,7 +123,7 @@ def read_sums(path: Path) -> dict[Path, str] | None:
         UserError: not in the format.
     """
     try:
-        content = os.fsdecode(path.read_bytes())
+        content = os.fsdecode(read_limited(path, LARGEST_SUMS_BYTES))
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 from typing import Any
 
@@ -68,3 +69,16 @@ def test_rows_stay_together() -> None:
         before = ["a", "b"].index(data.keys[row])
         assert data.labels[row] == LABELS[before]
         assert np.array_equal(data.read(row)[:, :, 2], IMAGES[before])
+
+
+def test_an_archive_that_would_fill_the_memory(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.npz"
+    np.savez_compressed(path, images=np.zeros((70, 1000, 1000), np.uint8), labels=np.zeros(70, int))
+    with pytest.raises(UserError, match=r"images\.npy would unpack from \d+ bytes to 70000128"):
+        read_npz(path)
+
+
+def test_other_things_than_files_are_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.npz")
+    with pytest.raises(UserError, match="no regular file"):
+        read_npz(tmp_path / "pipe.npz")

@@ -1,4 +1,5 @@
 import io
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dabench.datasets.decoding import decode
+from dabench.datasets.decoding import LARGEST_FILE_BYTES, decode
 from dabench.errors import UserError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype=np.uint8)
@@ -75,6 +76,25 @@ def test_decompression_bombs_are_refused(tmp_path: Path, side: int) -> None:
     path.write_bytes(png_header(side, side))
     with pytest.raises(UserError, match=r"bomb\.png: cannot be decoded"):
         decode(path)
+
+
+def test_only_the_formats_of_data_sets_are_decoded(tmp_path: Path) -> None:
+    """For EPS Pillow would start Ghostscript, a PDF or an icon are no photos: a name does not decide."""
+    for kind in ("EPS", "ICO", "TGA"):
+        Image.fromarray(PIXELS).save(tmp_path / "x", format=kind)
+        (tmp_path / "x").rename(tmp_path / "x.jpg")
+        with pytest.raises(UserError, match="cannot be decoded"):
+            decode(tmp_path / "x.jpg")
+
+
+def test_other_things_than_files_and_huge_files_are_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    with pytest.raises(UserError, match="no regular file"):
+        decode(tmp_path / "pipe.jpg")
+    with (tmp_path / "huge.jpg").open("wb") as file:
+        file.truncate(LARGEST_FILE_BYTES + 1)
+    with pytest.raises(UserError, match="larger than"):
+        decode(tmp_path / "huge.jpg")
 
 
 def test_missing_file(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ import io
 import stat
 import struct
 import tarfile
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -112,6 +113,25 @@ def test_a_zip_that_lies_about_its_size(tmp_path: Path) -> None:
     with pytest.raises(UserError):
         unpack(archive, tmp_path / "out", quiet, SMALL)
     assert sum(len(content) for content in tree(tmp_path / "out").values()) <= 10 * archive.stat().st_size
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.XGLTYPE])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_header_that_fills_the_memory(tmp_path: Path, kind: bytes, first: bool) -> None:
+    """tarfile reads what a name is stretched by at once, whatever size it has."""
+    with tarfile.open(tmp_path / "evil.tar.gz", "w:gz") as file:
+        if not first:
+            file.addfile(tarfile.TarInfo("good"))
+        info = tarfile.TarInfo("x")
+        info.type, info.size = kind, 100_000_000
+        file.addfile(info)
+        for _ in range(100):
+            file.fileobj.write(bytes(1_000_000))  # type: ignore[union-attr]
+    tracemalloc.start()
+    with pytest.raises(UserError, match="a header of 100000000 bytes"):
+        unpack(tmp_path / "evil.tar.gz", tmp_path / "out", quiet)
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
 
 
 def test_too_many_files(tmp_path: Path) -> None:

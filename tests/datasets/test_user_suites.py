@@ -140,3 +140,21 @@ def test_real_office_photos_as_a_users_suite(tmp_path: Path, real_data: Path) ->
     assert len(opened["amazon"].classes) == 10
     assert opened["webcam"].read(0).ndim == 3
     assert loader.check() == []
+
+
+def test_a_number_that_can_be_no_class(tmp_path: Path, make_image: Fill) -> None:
+    """Without class names each number up to the highest gets one."""
+    for domain in ("photos", "sketches"):
+        make_image(tmp_path / domain / "1.png")
+        (tmp_path / f"{domain}.txt").write_text(f"{domain}/1.png 999999999\n")
+    domains = {
+        domain: {"short": domain[0], "paths": {"all": f"{domain}.txt"}} for domain in ("photos", "sketches")
+    }
+    with pytest.raises(UserError, match="label 999999999 stands for no class"):
+        user_suite(tmp_path, domains=domains).loader(None).open("photos", "train")
+
+
+def test_a_home_folder_of_nobody(tmp_path: Path) -> None:
+    domains = {name: {"short": name, "paths": {"all": f"~nobody-of-{name}/x"}} for name in ("p", "q")}
+    with pytest.raises(UserError, match=r"domains\.p\.paths\.all: "):
+        user_suite(tmp_path, domains=domains).loader(None).open("p", "train")

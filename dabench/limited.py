@@ -1,0 +1,42 @@
+"""Read files that anybody may have made: regular files only, and no more of them than an honest one has."""
+
+import errno
+import os
+import stat
+from io import BufferedReader
+from pathlib import Path
+
+__all__ = ["open_regular", "read_limited"]
+
+# A pipe does not wait for a writer. Links are followed: data folders are full of them.
+FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
+    """Open a regular file for reading.
+
+    Raises:
+        OSError: there is none, it cannot be read, or it is a folder, a pipe or a device (which may block, or
+            never end).
+    """
+    handle = os.open(path, FLAGS)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "no regular file", os.fspath(path))
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def read_limited(path: Path, most_bytes: int) -> bytes:
+    """Return a file's content.
+
+    Raises:
+        OSError: as ``open_regular``, or the file is larger than ``most_bytes``.
+    """
+    with open_regular(path) as file:
+        content = file.read(min(most_bytes, os.fstat(file.fileno()).st_size) + 1)
+    if len(content) > most_bytes:
+        raise OSError(errno.EFBIG, f"larger than {most_bytes} bytes", str(path))
+    return content
