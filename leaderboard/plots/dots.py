@@ -29,6 +29,7 @@ from dabench.leaderboard.plots.words import (
     metric_words,
     place_words,
     row_name,
+    shown,
 )
 from dabench.leaderboard.rows import Row
 from dabench.leaderboard.statistics.intervals import LEVEL, Interval
@@ -49,7 +50,8 @@ def interval_dots(reading: Reading, level: float = LEVEL) -> Picture | None:
     Returns:
         None where no row has an average.
     """
-    found = averaged(reading.table.rows)
+    known, rest = shown([row for row, _ in averaged(reading.table.rows)])
+    found = averaged(known)
     if not found:
         return None
     rows = [pair for pair in found if not pair[0].upper_bound]
@@ -70,7 +72,7 @@ def interval_dots(reading: Reading, level: float = LEVEL) -> Picture | None:
     ]
     words = intervals_words([average for _, average in found], level)
     text = _text(reading, rows, apart, words)
-    return document("interval-dots", "Averages and how sure they are", text, bottom + 40, parts)
+    return document("interval-dots", "Averages and how sure they are", text + rest, bottom + 40, parts)
 
 
 def _rule(y: float | None) -> list[Markup]:

@@ -9,7 +9,7 @@ from dabench.leaderboard.groups import REFERENCE
 from dabench.leaderboard.plots.axes import fit, text_width
 from dabench.leaderboard.plots.picture import Picture
 from dabench.leaderboard.plots.svg import WIDTH, Boxes, document, tag, text_at
-from dabench.leaderboard.plots.words import adapted, difference_words, isolated, row_name, short_points
+from dabench.leaderboard.plots.words import adapted, difference_words, isolated, row_name, short_points, shown
 from dabench.leaderboard.rows import Row
 from dabench.leaderboard.statistics.intervals import Difference
 from dabench.leaderboard.view import HEAT_STEPS, MINUS, arrow, heat, points
@@ -17,22 +17,22 @@ from dabench.leaderboard.view import HEAT_STEPS, MINUS, arrow, heat, points
 __all__ = ["gain_heat_map"]
 
 HEIGHT, TOP = 27.0, 22.0
-NARROWEST, WIDEST, APART = 37.0, 84.0, 6.0
+NARROWEST, WIDEST, APART = 37.0, 110.0, 6.0
 LONGEST_NAME = 150.0
 
 
 def gain_heat_map(reading: Reading) -> Picture | None:
     """What every row gains over the reference on every task. None where no row has a gain."""
-    known = [row for row in reading.table.rows if any(cell.gain for cell in row.cells.values())]
+    known, rest = shown([row for row in reading.table.rows if any(cell.gain for cell in row.cells.values())])
     if not known:
         return None
     rows = adapted(known)
     bounds = [row for row in known if row.upper_bound]
-    tasks = reading.table.tasks
+    tasks = [task for task in reading.table.tasks if any(row.cells[task].gain for row in known)]
     columns = [isolated(arrow(task)) for task in tasks] + (["mean"] if len(tasks) > 1 else [])
     names = min(max(text_width(row_name(row)) for row in known) + 14, LONGEST_NAME)
     needed = max(NARROWEST, *(text_width(column, 13) for column in columns))
-    width = max(min(needed, WIDEST), min((WIDTH - names - 8 - APART) / len(columns), WIDEST))
+    width = min(max(needed, (WIDTH - names - 8 - APART) / len(columns)), WIDEST)
     lefts = [names + k * width + (APART if k == len(tasks) else 0) for k in range(len(columns))]
     parts = [
         text_at(left + width / 2, 15, fit(column, width, 13), "tick mid", column)
@@ -45,8 +45,8 @@ def gain_heat_map(reading: Reading) -> Picture | None:
     bottom = TOP + len(known) * HEIGHT + (APART if bounds and rows else 0)
     parts += _legend(bottom + 12)
     total = max(WIDTH, lefts[-1] + width + 8)
-    drawn = [*boxes.paths("cell"), *parts]
-    return document("gain-heat-map", f"Gain over {REFERENCE}", _text(known), bottom + 44, drawn, total)
+    drawn, text = [*boxes.paths("cell"), *parts], _text(known) + rest
+    return document("gain-heat-map", f"Gain over {REFERENCE}", text, bottom + 44, drawn, total)
 
 
 def _row(row: Row, tasks: Sequence[str], lefts: Sequence[float], top: float, boxes: Boxes) -> list[Markup]:

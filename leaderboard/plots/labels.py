@@ -1,8 +1,10 @@
 """Labels of points in the plane, placed near their points without covering marks, lines or each other."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Literal
 
 __all__ = ["Box", "Label", "place_labels"]
 
@@ -11,6 +13,7 @@ HEIGHT = 14.0
 ANGLES = (0, 180, 90, 270, 30, 330, 150, 210, 60, 300, 120, 240)
 DISTANCES = (9.0, 13.0, 20.0, 30.0, 44.0, 60.0, 80.0, 110.0)
 FAR = 12.0
+OWN, OTHERS = 6.0, 10.0  # half the room of marks
 
 
 @dataclass(frozen=True)
@@ -34,12 +37,14 @@ class Label:
     """Where a text of known width goes.
 
     Attributes:
-        x, y: of the left end of its baseline.
+        x, y: of its anchor on the baseline.
+        anchor: which part of it lies there, so that widths that are guessed too large do no harm.
         far: it lies so far from its point that it needs a line to it.
     """
 
     x: float
     y: float
+    anchor: Literal["", "mid", "end"]
     box: Box
     far: bool
 
@@ -59,19 +64,28 @@ def place_labels(
         lines: boxes of what a label had better not cross.
     """
     soft = tuple(lines)
-    hard = [Box(x - 6, y - 6, x + 6, y + 6) for x, y in points]
-    found = []
-    for (x, y), width in zip(points, widths, strict=True):
-        candidates = [
-            (_candidate(x, y, width, distance, math.radians(angle)), distance)
-            for distance in DISTANCES
-            for angle in ANGLES
-        ]
-        costs = [distance + _cost(label.box, area, hard, soft) for label, distance in candidates]
-        label = candidates[costs.index(min(costs))][0]
-        found.append(label)
-        hard.append(label.box)
+    found: list[Label] = []
+    for place, ((x, y), width) in enumerate(zip(points, widths, strict=True)):
+        # A label near another mark would be read as that one's.
+        reaches = (OWN if other == place else OTHERS for other in range(len(points)))
+        hard = [Box(a - r, b - r, a + r, b + r) for (a, b), r in zip(points, reaches, strict=True)]
+        hard += [label.box for label in found]
+        found.append(_cheapest(x, y, width, partial(_cost, area=area, hard=hard, soft=soft)))
     return found
+
+
+def _cheapest(x: float, y: float, width: float, cost: Callable[[Box], float]) -> Label:
+    best = _candidate(x, y, width, DISTANCES[0], 0.0)
+    least = DISTANCES[0] + cost(best.box)
+    for distance in DISTANCES:
+        if distance >= least:  # nothing further away can be better
+            break
+        for angle in ANGLES:
+            label = _candidate(x, y, width, distance, math.radians(angle))
+            price = distance + cost(label.box)
+            if price < least:
+                best, least = label, price
+    return best
 
 
 def _cost(box: Box, area: Box, hard: Iterable[Box], soft: Iterable[Box]) -> float:
@@ -87,7 +101,9 @@ def _candidate(x: float, y: float, width: float, distance: float, angle: float) 
     left = x + distance * across - width * (1 - _sign(across)) / 2
     middle = y - distance * up - HEIGHT / 2 * _sign(up)
     box = Box(left - 1, middle - HEIGHT / 2, left + width + 1, middle + HEIGHT / 2)
-    return Label(left, middle + 4.5, box, distance > FAR)
+    side = _sign(across)
+    anchor: Literal["", "mid", "end"] = "" if side > 0 else "end" if side < 0 else "mid"
+    return Label(left + width * (1 - side) / 2, middle + 4.5, anchor, box, distance > FAR)
 
 
 def _sign(value: float) -> float:

@@ -8,7 +8,7 @@ from dabench.leaderboard.boards import Reading
 from dabench.leaderboard.plots.axes import fit, text_width
 from dabench.leaderboard.plots.picture import Picture
 from dabench.leaderboard.plots.svg import WIDTH, Boxes, document, text_at
-from dabench.leaderboard.plots.words import adapted, difference_words, row_name, short_points
+from dabench.leaderboard.plots.words import adapted, difference_words, row_name, short_points, shown
 from dabench.leaderboard.rows import Row
 from dabench.leaderboard.standings import Comparison
 from dabench.leaderboard.view import p_value
@@ -37,7 +37,7 @@ def p_words(p: float) -> str:
 def pairwise_matrix(reading: Reading) -> Picture | None:
     """Differences and adjusted p of all pairs of rows but upper bounds. None where no pair was compared."""
     compared = {key for pair in reading.standings.pairs for key in pair}
-    rows = [row for row in adapted(reading.table.rows) if row.group.key in compared]
+    rows, rest = shown([row for row in adapted(reading.table.rows) if row.group.key in compared])
     if len(rows) < 2:
         return None
     left = min(max(text_width(row_name(row)) for row in rows) + 40, LONGEST_NAME)
@@ -59,7 +59,7 @@ def pairwise_matrix(reading: Reading) -> Picture | None:
     bottom = TOP + len(rows) * HEIGHT
     parts.append(text_at(left + 2, bottom + 17, "p after Holm’s correction", "tick"))
     total = max(WIDTH, left + len(rows) * size + 8)
-    title, text = "Which rows are told apart", _text(reading, rows)
+    title, text = "Which rows are told apart", _text(reading, rows) + rest
     return document("pairwise-matrix", title, text, bottom + 26, [*boxes.paths("pair"), *parts], total)
 
 

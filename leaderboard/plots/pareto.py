@@ -22,7 +22,7 @@ from dabench.leaderboard.plots.labels import Box, Label, place_labels
 from dabench.leaderboard.plots.marks import Shape, mark, shape_of
 from dabench.leaderboard.plots.picture import Picture
 from dabench.leaderboard.plots.svg import WIDTH, document, number, points_path, tag, text_at, tip
-from dabench.leaderboard.plots.words import adapted, mean_words, metric_words, row_name
+from dabench.leaderboard.plots.words import adapted, mean_words, metric_words, row_name, shown
 from dabench.leaderboard.rows import Row
 from dabench.leaderboard.statistics.intervals import Interval
 from dabench.leaderboard.view import duration
@@ -81,7 +81,9 @@ def front(points: Sequence[tuple[float, float]]) -> list[int]:
 
 def accuracy_against_time(reading: Reading) -> Picture | None:
     """Every row's average against the mean training time of its runs. None below two rows with both."""
-    points = [point for row in adapted(reading.table.rows) if (point := _point(row)) is not None]
+    known = [row for row in adapted(reading.table.rows) if _point(row) is not None]
+    rows, rest = shown(known)
+    points = [point for row in rows if (point := _point(row)) is not None]
     if len(points) < 2:
         return None
     across = _time_scale([point.seconds for point in points])
@@ -105,9 +107,9 @@ def accuracy_against_time(reading: Reading) -> Picture | None:
         parts += _leader(x, y, label)
         parts.append(mark(x, y, point.shape, tip(point.words)))
     for point, label in zip(points, labels, strict=True):
-        class_ = "label lead" if point in best else "label"
+        class_ = " ".join(filter(None, ("label", label.anchor, "lead" if point in best else "")))
         parts.append(text_at(label.x, label.y, _short(point), class_, point.name))
-    text = _text(points, best)
+    text = _text(points, best) + rest
     return document("accuracy-against-time", "Accuracy against training time", text, BOTTOM + 40, parts)
 
 

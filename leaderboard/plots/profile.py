@@ -1,5 +1,6 @@
 """Performance profiles: in which part of all runs a row gains at least so much over the reference."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,10 +11,10 @@ from dabench.leaderboard.groups import REFERENCE
 from dabench.leaderboard.plots.axes import Scale, fit, text_width, tick_text, ticks
 from dabench.leaderboard.plots.picture import Picture
 from dabench.leaderboard.plots.svg import WIDTH, document, number, tag, text_at
-from dabench.leaderboard.plots.words import adapted, row_name
+from dabench.leaderboard.plots.words import adapted, row_name, shown
 from dabench.leaderboard.rows import Row, Table
 
-__all__ = ["gains_of", "performance_profile", "share_at_least"]
+__all__ = ["gains_of", "performance_profile", "profile_steps"]
 
 PANEL, HEIGHT, ABOVE, BELOW = 186.0, 66.0, 22.0, 26.0
 LEFT = 8.0
@@ -37,72 +38,77 @@ def gains_of(table: Table, row: Row) -> list[float]:
     ]
 
 
-def share_at_least(gains: Sequence[float], gain: float) -> float:
-    """The part of the gains that are at least so large.
+def profile_steps(gains: Sequence[float]) -> list[tuple[float, float]]:
+    """Each distinct gain and the part of all gains that are larger: there the profile falls to that part.
 
-    >>> share_at_least([-1.0, 2.0, 3.0, 4.0], 2.0)
-    0.75
+    >>> profile_steps([3.0, -1.0, 3.0, 4.0])
+    [(-1.0, 0.75), (3.0, 0.25), (4.0, 0.0)]
     """
-    return sum(one >= gain for one in gains) / len(gains)
+    larger = len(gains)
+    steps = []
+    for gain, number_of in sorted(Counter(gains).items()):
+        larger -= number_of
+        steps.append((gain, larger / len(gains)))
+    return steps
 
 
 def performance_profile(reading: Reading) -> Picture | None:
     """A small panel a row, all others grey behind it. None where no row shares a run with the reference."""
-    profiles = [
-        _Profile(row_name(row), tuple(sorted(gains)))
-        for row in adapted(reading.table.rows)
-        if (gains := gains_of(reading.table, row))
-    ]
+    known = {row.group.key: gains_of(reading.table, row) for row in adapted(reading.table.rows)}
+    rows, rest = shown([row for row in adapted(reading.table.rows) if known[row.group.key]])
+    profiles = [_Profile(row_name(row), tuple(sorted(known[row.group.key]))) for row in rows]
     if not profiles:
         return None
     ends = [gain for profile in profiles for gain in (profile.gains[0], profile.gains[-1])]
     low, high = min(0.0, *ends), max(0.0, *ends)
     air = max(0.04 * (high - low), 0.25)
-    across, down = Scale(low - air, high + air, 0, PANEL), Scale(0, 1, HEIGHT, 0)
-    paths = [_path(profile.gains, across, down) for profile in profiles]
+    across = Scale(low - air, high + air, 0, PANEL)
+    paths = [_path(profile.gains, across) for profile in profiles]
     name = "performance-profile"
-    behind = tag("g", *(tag("path", d=path) for path in paths), id=f"{name}-all")
-    parts = [tag("defs", behind)]
+    lines = (tag("path", d=path, id=f"{name}-{k}") for k, path in enumerate(paths))
+    parts = [tag("defs", tag("g", *lines, id=f"{name}-all"))]
     pitch = ABOVE + HEIGHT + BELOW
-    for place, (profile, path) in enumerate(zip(profiles, paths, strict=True)):
+    for place, profile in enumerate(profiles):
         x = LEFT + (place % 2) * (WIDTH - 2 * LEFT - PANEL)
-        parts.append(_panel(profile, path, across, down, name, x, ABOVE + place // 2 * pitch))
+        at = f"translate({number(x)} {number(ABOVE + place // 2 * pitch)})"
+        # Lines that are used take their look from the element that uses them.
+        used = [
+            tag("use", href=f"#{name}-all", class_="others"),
+            tag("use", href=f"#{name}-{place}", class_="line"),
+        ]
+        parts.append(tag("g", *_panel(profile, across), *used, transform=at))
     bottom = (len(profiles) + 1) // 2 * pitch
     parts.append(text_at(WIDTH / 2, bottom + 12, "part of runs that gain at least x points;", "tick mid"))
     parts.append(text_at(WIDTH / 2, bottom + 29, "numbers: runs that gain anything", "tick mid"))
     title = "In how many runs a row helps"
-    return document(name, title, _text(profiles), bottom + 36, parts)
+    return document(name, title, _text(profiles) + rest, bottom + 36, parts)
 
 
-def _path(gains: Sequence[float], across: Scale, down: Scale) -> str:
-    """The part of gains that are at least x, as x grows: steps down from 1 to 0."""
-    d = f"M{number(across.start)} {number(down(1))}"
-    for k, gain in enumerate(gains):
-        d += f"H{number(across(gain))}V{number(down(1 - (k + 1) / len(gains)))}"
-    return d + f"H{number(across.stop)}"
+def _path(gains: Sequence[float], across: Scale) -> str:
+    """The profile: 1 from the left, a step down at each gain."""
+    down = Scale(0, 1, HEIGHT, 0)
+    steps = "".join(f"H{number(across(gain))}V{number(down(part))}" for gain, part in profile_steps(gains))
+    return f"M{number(across.start)} {number(down(1))}{steps}H{number(across.stop)}"
 
 
-def _panel(profile: _Profile, path: str, across: Scale, down: Scale, name: str, x: float, y: float) -> Markup:
+def _panel(profile: _Profile, across: Scale) -> list[Markup]:
+    """Name, count, grid and axis of a panel."""
     helps = sum(gain > 0 for gain in profile.gains)
     words = f"{helps}/{len(profile.gains)}"
     room = PANEL - text_width(words, 13) - 6
     places = ticks(across.low, across.high, 4)
-    lines = "".join(f"M{number(across(value))} 0V{number(HEIGHT)}" for value in places)
-    frame = f"M0 {number(HEIGHT)}H{number(PANEL)}M0 {number(HEIGHT / 2)}H{number(PANEL)}M0 0H{number(PANEL)}"
-    return tag(
-        "g",
-        tag("path", d=frame + lines, class_="grid"),
+    upright = "".join(f"M{number(across(value))} 0V{number(HEIGHT)}" for value in places)
+    level = "".join(f"M0 {number(part * HEIGHT)}H{number(PANEL)}" for part in (0, 0.5, 1))
+    return [
+        tag("path", d=upright + level, class_="grid"),
         tag("path", d=f"M{number(across(0))} 0V{number(HEIGHT)}", class_="reference"),
-        tag("use", href=f"#{name}-all", class_="others"),  # what is used takes its look from here
-        tag("path", d=path, class_="line"),
         text_at(0, -6, fit(profile.name, room), "name", profile.name),
         text_at(PANEL, -6, words, "number"),
         *(
             text_at(across(value), HEIGHT + 15, tick_text(value, places, signed=True), "tick mid")
             for value in places
         ),
-        transform=f"translate({number(x)} {number(y)})",
-    )
+    ]
 
 
 def _text(profiles: Sequence[_Profile]) -> str:

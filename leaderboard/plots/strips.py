@@ -11,7 +11,7 @@ from dabench.leaderboard.plots.lanes import LEFT, MARK, PITCH, RIGHT, Column, ba
 from dabench.leaderboard.plots.marks import cross
 from dabench.leaderboard.plots.picture import Picture
 from dabench.leaderboard.plots.svg import document, number, tag, tip
-from dabench.leaderboard.plots.words import count, metric_words, row_name
+from dabench.leaderboard.plots.words import count, metric_words, row_name, shown
 from dabench.leaderboard.rows import Cell, Row
 from dabench.leaderboard.view import arrow, slug
 
@@ -52,7 +52,8 @@ def collapsed_seeds(cell: Cell) -> list[int]:
 
 def seed_strips(reading: Reading, task: str | None = None) -> Picture | None:
     """Every seed's value: of the average over tasks, or of one task. None where there is none."""
-    found = [_strip(row, task) for row in reading.table.rows]
+    rows, rest = shown(reading.table.rows)
+    found = [_strip(row, task) for row in rows]
     strips = [strip for strip in found if strip.values or strip.failed]
     values = [value for strip in strips for value in strip.values.values()]
     if not values:
@@ -71,7 +72,7 @@ def seed_strips(reading: Reading, task: str | None = None) -> Picture | None:
     ]
     name = f"seed-strips-{slug(task)}" if task else "seed-strips"
     title = f"Every seed on {arrow(task)}" if task else "Every seed"
-    return document(name, title, _text(strips, where), bottom + 40, parts)
+    return document(name, title, _text(strips, where) + rest, bottom + 40, parts)
 
 
 def _strip(row: Row, task: str | None) -> _Strip:

@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from dabench.leaderboard.boards import Reading
+from dabench.leaderboard.groups import REFERENCE
 from dabench.leaderboard.rows import Row, Table
 from dabench.leaderboard.statistics.intervals import Interval
 from dabench.leaderboard.view import MINUS, half_width, interval_names, metric_name, percent, points
@@ -20,8 +21,10 @@ __all__ = [
     "place_words",
     "row_name",
     "short_points",
+    "shown",
 ]
 
+MOST_ROWS = 30
 ISOLATE, POP = "\u2068", "\u2069"
 TURNING = {"R", "AL", "RLE", "RLO", "RLI", "LRO", "LRE", "FSI", "LRI", "PDI", "PDF"}
 
@@ -90,6 +93,20 @@ def place_words(reading: Reading, row: Row) -> str:
     if standing is None:
         return "" if row.rank is None else str(row.rank)
     return str(standing.low) if standing.low == standing.high else f"{standing.low}–{standing.high}"
+
+
+def shown(rows: Sequence[Row]) -> tuple[list[Row], str]:
+    """The rows that a picture has room for, in the table's order, and a sentence on those left out.
+
+    The first ones, the reference and the upper bounds.
+    """
+    first = [row for row in rows if not row.upper_bound and row.method != REFERENCE][:MOST_ROWS]
+    kept = {row.group.key for row in first}
+    other = [row for row in rows if row.upper_bound or row.method == REFERENCE][:MOST_ROWS]
+    kept |= {row.group.key for row in other}
+    found = [row for row in rows if row.group.key in kept]
+    left = len(rows) - len(found)
+    return found, f" {count(left, 'row')} of the table left out." if left else ""
 
 
 def adapted(rows: Sequence[Row]) -> list[Row]:
