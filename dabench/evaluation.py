@@ -77,6 +77,27 @@ class _Half:
         """Both, (E, m, r) and (E, m, D)."""
         return {f"{name}_logits": np.stack(self._logits), f"{name}_features": np.stack(self._features)}
 
+    def state(self) -> dict[str, list[Tensor]]:
+        """Both, evaluation after evaluation, not copied."""
+        return {"logits": _tensors(self._logits), "features": _tensors(self._features)}
+
+    def restore(self, state: Mapping[str, Sequence[Tensor]], count: int, rows: int) -> None:
+        """Go on from a state of that many evaluations of that many rows."""
+        self._logits = _arrays(state["logits"], count, rows, np.float16)
+        self._features = _arrays(state["features"], count, rows, np.float16)
+
+
+def _tensors(arrays: Sequence[NDArray[Any]]) -> list[Tensor]:
+    return [torch.from_numpy(array) for array in arrays]
+
+
+def _arrays(tensors: Sequence[Tensor], count: int, rows: int, kind: type) -> list[NDArray[Any]]:
+    """Arrays of an earlier part of the run. Raises ValueError where they belong to other data."""
+    found = [tensor.numpy() for tensor in tensors]
+    if len(found) != count or any(len(array) != rows or array.dtype != kind for array in found):
+        raise ValueError(f"stored outputs of other evaluations than {count} of {rows} images")
+    return found
+
 
 class FeatureReader:
     """What a method may read between epochs: source with labels, target training images without.
@@ -182,7 +203,7 @@ class Evaluator:
             seconds=seconds,
         )
         self.evaluations.append(result)
-        self._predictions.append(predictions.astype(np.uint8 if len(self._classes) <= 256 else np.uint16))
+        self._predictions.append(predictions)
         self._probabilities.append(torch.softmax(logits, dim=1).cpu().numpy().astype(np.float16))
         return result
 
@@ -225,10 +246,35 @@ class Evaluator:
         """Predictions of all evaluations, as ``dabench.records`` describes them."""
         return {
             "steps": np.array([item.step for item in self.evaluations]),
-            "predictions": np.stack(self._predictions),
+            "predictions": np.stack(self._predictions).astype(
+                np.uint8 if len(self._classes) <= 256 else np.uint16
+            ),
             "probabilities": np.stack(self._probabilities),
             "labels": self._labels.astype(np.uint16),
         }
+
+    def state(self) -> dict[str, Any]:
+        """What the evaluations so far have gathered, not copied."""
+        return {
+            "evaluations": [item.model_dump() for item in self.evaluations],
+            "predictions": _tensors(self._predictions),
+            "probabilities": _tensors(self._probabilities),
+            "stored": {name: half.state() for name, half in self._stored.items()},
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state.
+
+        Raises:
+            ValueError: it is one of other data.
+        """
+        evaluations = [Evaluation.model_validate(item) for item in state["evaluations"]]
+        count, images = len(evaluations), len(self._labels)
+        self._predictions = _arrays(state["predictions"], count, images, np.int64)
+        self._probabilities = _arrays(state["probabilities"], count, images, np.float16)
+        for name, half in self._stored.items():
+            half.restore(state["stored"][name], count, len(self._watched[name].rows))
+        self.evaluations = evaluations
 
     def stored(self) -> dict[str, NDArray[Any]] | None:
         """What selection rules read, as ``dabench.records`` describes it; None where nothing is watched."""

@@ -73,3 +73,11 @@ class BatchSampler:
             self._passes += 1
         batch, self._left = self._left[: self._batch], self._left[self._batch :]
         return batch
+
+    def state(self) -> tuple[int, Rows]:
+        """Passes that were drawn, and the rows of the last one that are left, not copied."""
+        return self._passes, self._left
+
+    def restore(self, passes: int, left: Rows) -> None:
+        """Go on from a state; the pass is drawn as it was then, see ``restart``."""
+        self._passes, self._left = passes, left

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from dabench.augment import Augmentation
 from dabench.backbones import build_backbone
-from dabench.checkpoint import Checkpoints
+from dabench.checkpoint import Checkpoints, TimeIsUp
 from dabench.config import RunConfig
 from dabench.evaluation import Evaluator, FeatureReader
 from dabench.hardware import keep_freed_memory, set_matrix_products
@@ -23,18 +23,16 @@ from dabench.loading import Batches
 from dabench.method import Batch, Method, MethodEntry, Selection, Spec
 from dabench.network import AdaptationNetwork, build_network, pooled_width
 from dabench.records import Evaluation
+from dabench.resume import Clock, Progress
 from dabench.sampling import class_balanced, shuffled
 from dabench.schedule import learning_rate_factor, reversal_weight
+from dabench.stepper import Diverged, Stepper
 from dabench.streams import Streams
 
 __all__ = ["Diverged", "Observer", "Training", "TrainingData"]
 
 
 REPORT_STEPS = 100  # for the display, and to notice early that a run diverged
-
-
-class Diverged(RuntimeError):
-    """A loss or a prediction is no longer a finite number."""
 
 
 @dataclass(frozen=True)
@@ -56,57 +54,6 @@ Observer = Callable[[int, Mapping[str, float], Evaluation | None], None]
 """Called with step, the mean losses since the last evaluation (empty between evaluations), evaluation."""
 
 
-class _Stepper:
-    """One optimiser step over weighted losses; sums the losses on the device, without synchronising."""
-
-    def __init__(
-        self, optimiser: torch.optim.Optimizer, weights: Mapping[str, float], clip_norm: float | None
-    ) -> None:
-        self._optimiser = optimiser
-        self._weights = weights
-        self._clip_norm = clip_norm
-        self._parameters = [p for group in optimiser.param_groups for p in group["params"]]
-        self._sums: dict[str, Tensor] = {}
-        self._counts: dict[str, int] = {}
-
-    def __call__(self, losses: Mapping[str, Tensor], only: Sequence[nn.Module] | None = None) -> None:
-        total = torch.stack([self._weights.get(name, 1.0) * loss for name, loss in losses.items()]).sum()
-        self._optimiser.zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
-        if only is not None:
-            chosen = {id(p) for module in only for p in module.parameters()}
-            for parameter in self._parameters:
-                if id(parameter) not in chosen:
-                    parameter.grad = None
-        if self._clip_norm is not None:
-            nn.utils.clip_grad_norm_(self._parameters, self._clip_norm)
-        self._optimiser.step()
-        for name, loss in losses.items():
-            value = loss.detach()
-            self._sums[name] = self._sums[name] + value if name in self._sums else value
-            self._counts[name] = self._counts.get(name, 0) + 1
-
-    def set_rates(self, rates: Sequence[float]) -> None:
-        """Set the learning rate of each parameter group."""
-        for group, rate in zip(self._optimiser.param_groups, rates, strict=True):
-            group["lr"] = rate
-
-    def running_means(self) -> dict[str, float]:
-        """Mean losses since the last evaluation; a loss that is no number ends the run."""
-        means = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
-        for name, value in means.items():
-            if not math.isfinite(value):
-                raise Diverged(f"loss '{name}' is {value}: the run diverged; a smaller optimiser.lr may help")
-        return means
-
-    def mean_losses(self) -> dict[str, float]:
-        """Read the mean losses and begin anew."""
-        means = self.running_means()
-        self._sums.clear()
-        self._counts.clear()
-        return means
-
-
 class Training:
     """One run, built from its configuration, ready to be run once.
 
@@ -117,6 +64,11 @@ class Training:
         classes: number of classes.
         data: training images or features.
         device: to run on.
+
+    Attributes:
+        training_seconds: until the last evaluation, without evaluations, over all parts of the run.
+        resumed_from: steps that an earlier part of the run had taken.
+        earlier_seconds: of wall time that earlier parts took until there.
     """
 
     def __init__(
@@ -142,6 +94,7 @@ class Training:
         )
         self.network: AdaptationNetwork = network.to(device).to(memory_format=torch.channels_last)
         source, target = self.inputs(data.source, "source"), self.inputs(data.target, "target")
+        self._generator = self.streams.generator("method", "draws")
         spec = Spec(
             classes=classes,
             feature_dim=feature_dim,
@@ -153,7 +106,7 @@ class Training:
             batch_target=config.batch.target,
             steps=config.steps,
             loss_weights=config.loss_weights,
-            generator=self.streams.generator("method", "draws"),
+            generator=self._generator,
             discriminator_batch_norm=config.head.discriminator_batch_norm,
         )
         with self.streams.seeded("init", "method"):
@@ -172,8 +125,8 @@ class Training:
             math.ceil(len(source) / config.batch.source), math.ceil(len(target) / config.batch.target)
         )
         self.training_seconds = 0.0
-        self.resumed_from = 0  # steps that another process had taken
-        self.earlier_seconds = 0.0  # of wall time until then, evaluations included
+        self.resumed_from = 0
+        self.earlier_seconds = 0.0
 
     def _input_side(self, weights: str | Path, data: TrainingData) -> tuple[nn.Module, int, Augmentation]:
         """Backbone, its width, and the transforms before it; features of a frozen one need neither."""
@@ -214,29 +167,57 @@ class Training:
             self._fit_features(evaluator, observe)
             return
         due = evaluation_steps(self.config.steps, self.config.evaluations)
-        started = time.perf_counter()
-        evaluating = 0.0
         self.begin()
-        for step in range(self.config.steps):
-            if check is not None:
-                check()
+        clock = Clock()
+        progress = None if checkpoints is None else self._progress(evaluator, clock, checkpoints)
+        if progress is not None:
+            self.resumed_from = progress.resume()
+            self.earlier_seconds = clock.resumed_total
+        for step in range(self.resumed_from, self.config.steps):
+            self._between_steps(step, step in due, clock, progress, check)
             self.step(step)
             done = step + 1
             if done in due:
                 losses = self._stepper.mean_losses()
                 self._synchronise()
-                pause = time.perf_counter()
-                self.training_seconds = pause - started - evaluating
-                result = self._evaluate(evaluator, done, losses)
-                evaluating += time.perf_counter() - pause
+                self.training_seconds = clock.training()
+                with clock.pause():
+                    result = self._evaluate(evaluator, done, losses)
                 observe(done, losses, result)
             else:
                 observe(done, self._report() if done % REPORT_STEPS == 0 else {}, None)
 
+    def _progress(self, evaluator: Evaluator, clock: Clock, checkpoints: Checkpoints) -> Progress:
+        return Progress(
+            self.network, self.method, self._generator, self._stepper, self._batches, evaluator, clock,
+            checkpoints, self.device,
+        )  # fmt: skip
+
+    def _between_steps(
+        self,
+        step: int,
+        evaluated: bool,
+        clock: Clock,
+        progress: Progress | None,
+        check: Callable[[], None] | None,
+    ) -> None:
+        """Before a step: ask whether to go on, and keep what was reached if a checkpoint is due."""
+        try:
+            if check is not None:
+                check()
+        except TimeIsUp:
+            if progress is not None:
+                self._synchronise()
+                progress.keep(step)
+            raise
+        if progress is not None and evaluated and progress.due():  # a run that was lost has ended above
+            with clock.pause():
+                progress.keep(step)
+
     def begin(self) -> None:
         """Make the optimiser and go into training mode, before the first step."""
         optimiser, self._rates = self._optimiser()
-        self._stepper = _Stepper(optimiser, self.config.loss_weights, self.config.optimiser.clip_norm)
+        self._stepper = Stepper(optimiser, self.config.loss_weights, self.config.optimiser.clip_norm)
         self.network.train()
         self.method.train()
 
