@@ -1,56 +1,24 @@
-"""``dabench leaderboard``: from records to a page; ``dabench select``: what each selection rule costs."""
+"""The leaderboard's commands; here ``dabench select``, which says what each selection rule costs."""
 
-import webbrowser
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from dabench.leaderboard.board_command import add_leaderboard
+from dabench.leaderboard.stats_command import add_stats
 from dabench.leaderboard.verify_command import add_verify
 
-if TYPE_CHECKING:
-    from dabench.leaderboard.site import SiteReport
-
-__all__ = ["add_to", "build", "select_runs"]
+__all__ = ["add_to", "select_runs"]
 
 ResultsOption = Annotated[
     Path, typer.Option("--results", envvar="DABENCH_RESULTS", help="Folder with the records of runs.")
 ]
 
 
-def build(results: Path, out: Path, select: str | None = None) -> "SiteReport":
-    """Write the site; see ``dabench.leaderboard.site.write_site``."""
-    from dabench.leaderboard.scoring import showing_progress
-    from dabench.leaderboard.site import Order, write_site  # pandas and Jinja2 only when they are needed
-
-    with showing_progress() as advance:
-        return write_site(results, out, Order(select), advance)
-
-
 def add_to(app: typer.Typer) -> None:
     """Add the commands to the command line."""
-
-    @app.command()
-    def leaderboard(
-        results: ResultsOption = Path("results"),
-        out: Annotated[Path, typer.Option(help="Folder to write the page into.")] = Path("site"),
-        rule: Annotated[
-            str | None,
-            typer.Option(
-                "--select",
-                help="Selection rule that all numbers are taken by; 'dabench list rules'. "
-                "Default: what each run's protocol reports by.",
-            ),
-        ] = None,
-        open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
-    ) -> None:
-        """Write the leaderboard of all runs in a results folder as a static page."""
-        from dabench.leaderboard.summary import show
-
-        report = build(results, out, rule)
-        show(report)
-        if open_page:
-            webbrowser.open(report.index.resolve().as_uri())
+    add_leaderboard(app)
 
     @app.command()
     def select(
@@ -68,6 +36,7 @@ def add_to(app: typer.Typer) -> None:
         select_runs(results, tuple(dict.fromkeys(rule or ())), jobs, style, runs)
 
     add_verify(app)
+    add_stats(app)
 
 
 def select_runs(results: Path, rules: tuple[str, ...], jobs: int, style: str, runs: bool) -> None:

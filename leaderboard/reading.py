@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from dabench.errors import UserError
 from dabench.leaderboard.boards import Reading, Site, Way, boards
 from dabench.leaderboard.rows import SuiteInfo
 from dabench.leaderboard.runs import Run, load
@@ -38,7 +39,7 @@ def read_boards(
     suites: Mapping[str, SuiteInfo] | None = None,
     advance: Callable[[int, int], None] | None = None,
 ) -> ReadResults:
-    """Read and aggregate a folder that exists.
+    """Read and aggregate a results folder.
 
     Args:
         results: the folder.
@@ -48,8 +49,13 @@ def read_boards(
         advance: called with (runs scored, runs in all).
 
     Raises:
-        UserError: there is no such rule.
+        UserError: there is no such folder or rule.
     """
+    if not results.is_dir():
+        raise UserError(
+            f"no results folder at '{results}'",
+            "name it with --results, or make runs first: dabench demo, or dabench run --help",
+        )
     selection = selection_by(select)
     runs, problems = load(results, SLIM_FROM)
     wanted = {selection.rule_of(run) for run in runs}  # a rule that is not installed is said of each run

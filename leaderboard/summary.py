@@ -1,22 +1,38 @@
-"""What ``dabench leaderboard`` prints: averages, gains, what is missing, and where the page is."""
+"""What ``dabench leaderboard`` prints: averages, ranks and what they are worth, changes, where the page is."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import get_args
 
 from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
+from dabench.leaderboard import change_words as words
+from dabench.leaderboard.against import BoardChange, Changes
+from dabench.leaderboard.boards import Reading
 from dabench.leaderboard.groups import REFERENCE
-from dabench.leaderboard.rows import Row, Table
+from dabench.leaderboard.printed import DASH, place
+from dabench.leaderboard.rows import Row
 from dabench.leaderboard.site import SiteReport
-from dabench.leaderboard.view import half_width, metric_name, percent, points, share_range, step_words
+from dabench.leaderboard.verdicts import Status, Verdict
+from dabench.leaderboard.verify.words import plain
+from dabench.leaderboard.view import (
+    half_width,
+    interval_names,
+    metric_name,
+    percent,
+    points,
+    share_range,
+    step_words,
+)
 from dabench.records import Problem
 
-__all__ = ["NO_RUNS", "say", "show", "skipped"]
+__all__ = ["NO_RUNS", "say", "show", "show_changes", "skipped"]
 
 NO_RUNS = "There are no runs here yet. Make some: dabench demo, or dabench run --help"
-DASH = "–"
+NAMED_WRONG = 5
 
 
 def say(console: Console, text: str) -> None:
@@ -28,41 +44,72 @@ def skipped(problems: Iterable[Problem]) -> None:
     """Name the files that could not be read, on stderr."""
     errors = Console(stderr=True)
     for problem in problems:
-        say(errors, f"skipped {problem.path}: {problem.reason}")
+        say(errors, f"skipped {plain(str(problem.path))}: {plain(problem.reason)}")
 
 
 def show(report: SiteReport) -> None:
-    """Print the averages to the terminal, skipped files to stderr, and where the page is."""
+    """Print the tables to the terminal, skipped files to stderr, and where the page is."""
     skipped(report.problems)
     console = Console(highlight=False)
-    for table in report.tables:
-        console.print(_rich(table))
-        for note in table.notes:
-            say(console, f"  {note}")
-        for one in table.absent:
-            say(console, f"  {one.method} was not run: {one.command}")
+    for reading in report.readings:
+        console.print(_rich(reading))
+        _show_notes(console, reading)
     if not report.done + report.failed:
         say(console, NO_RUNS)
     elif report.failed:
         console.print(f"{report.failed} of {report.done + report.failed} runs failed; the page says why")
+    _show_verdicts(console, report.verdicts)
+    if report.changes is not None:
+        show_changes(console, report.changes)
     say(console, f"Leaderboard: {report.index}")
 
 
-def _rich(table: Table) -> RichTable:
+def _show_notes(console: Console, reading: Reading) -> None:
+    table, order = reading.table, reading.standings
+    if order.rows:
+        say(
+            console,
+            f"  Ranks are intervals of places; rows that share a letter are not told apart: {order.test}",
+        )
+    for note in (*table.notes, *order.notes):
+        say(console, f"  {plain(note)}")
+    for one in table.absent:
+        say(console, f"  {one.method} was not run: {plain(one.command)}")
+
+
+def _show_verdicts(console: Console, verdicts: Mapping[str, Verdict]) -> None:
+    """How many runs have which badge, and the first that contradict their files."""
+    counts = Counter(verdict.status for verdict in verdicts.values())
+    if counts:
+        found = [f"{counts[status]} {status}" for status in get_args(Status) if counts[status]]
+        say(console, f"Runs checked against their files: {', '.join(found)} (dabench verify says more)")
+    wrong = [(file, verdict) for file, verdict in verdicts.items() if verdict.status == "wrong"]
+    for file, verdict in wrong[:NAMED_WRONG]:
+        say(console, f"  wrong: {plain(file)}: {verdict.reasons[0] if verdict.reasons else ''}")
+
+
+def _rich(reading: Reading) -> RichTable:
+    table = reading.table
     title = (
         f"{table.suite} · {table.backbone} · {table.protocol} · {metric_name(table.metric)}, percent, "
         f"{step_words(table.rules)}"
     )
-    shown = RichTable(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD)
-    shown.add_column("#", justify="right")
+    reference = next((row.reference.method for row in table.rows if row.reference), REFERENCE)
+    shown = RichTable(title=escape(plain(title)), title_justify="left", box=box.SIMPLE_HEAD)
+    shown.add_column("rank")
     shown.add_column("method")
     shown.add_column("tasks", justify="right")
     shown.add_column("average", justify="right")
-    shown.add_column(f"over {REFERENCE}", justify="right")
+    shown.add_column(escape(f"over {plain(reference)}"), justify="right")
     shown.add_column("gap closed", justify="right")
+    runs = any(row.failed or row.collapsed for row in table.rows)
+    if runs:
+        shown.add_column("failed, collapsed", justify="right")
     for row in table.rows:
-        tasks = f"{row.tasks_done}/{len(table.tasks)}"
-        shown.add_row(str(row.rank or DASH), escape(_label(row)), tasks, *_numbers(row))
+        cells = [place(row, reading), _label(row), f"{row.tasks_done}/{len(table.tasks)}", *_numbers(row)]
+        if runs:
+            cells.append(f"{row.failed}, {row.collapsed}" if row.failed or row.collapsed else "")
+        shown.add_row(*map(escape, cells))
     return shown
 
 
@@ -73,9 +120,9 @@ def _label(row: Row) -> str:
         row.tuned,
         "worse than not adapting" if row.harmful else "",
     ]
-    words = ", ".join(filter(None, marks))
-    name = f"{row.method} ({words})" if words else row.method
-    return f"{name}\n  {row.group.label}" if row.group.label else name
+    said = ", ".join(filter(None, marks))
+    name = plain(f"{row.method} ({said})" if said else row.method)
+    return f"{name}\n  {plain(row.group.label)}" if row.group.label else name
 
 
 def _numbers(row: Row) -> tuple[str, str, str]:
@@ -94,3 +141,28 @@ def _share(row: Row) -> str:
         return "not resolved"
     between = share_range(row.share)
     return f"{100 * row.share.value:.1f} %" + (f" ({between})" if between else "")
+
+
+def show_changes(console: Console, changes: Changes) -> None:
+    """Print what is new, changed or removed against an older state."""
+    older = f" against {plain(changes.older)}" if changes.older else ""
+    say(console, f"Changes{older}: {words.summary(changes)}")
+    for board in changes.boards:
+        if words.rows_that_moved(board.rows):
+            console.print(_changed(board))
+
+
+def _changed(board: BoardChange) -> RichTable:
+    title = f"{board.suite} · {board.backbone} · {board.protocol}"
+    shown = RichTable(title=escape(plain(title)), title_justify="left", box=box.SIMPLE_HEAD)
+    for head in ("method", "change", "average", "difference", "rank", "what"):
+        shown.add_column(head)
+    for row in words.rows_that_moved(board.rows):
+        told = " ".join(filter(None, (words.shift(row.difference), words.noise(row.difference))))
+        name = f"{plain(row.method)}\n  {plain(row.label)}" if row.label else plain(row.method)
+        tasks = f"{len(row.cells)} tasks" if row.cells else ""
+        rescored = f"{len(row.rescored)} runs rescored" if row.rescored else ""
+        facts = ", ".join(filter(None, (row.seeds, tasks, rescored, plain(row.settings))))
+        averages = words.averages(row.before, row.now)
+        shown.add_row(*map(escape, (name, row.kind, averages, told or DASH, words.ranks(row), facts)))
+    return shown
