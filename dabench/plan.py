@@ -18,7 +18,7 @@ from dabench.method import METHODS, MethodEntry
 from dabench.openings import OpenDomains
 from dabench.protocol import find_protocol, read_recipes
 from dabench.recipe import TRIAL, RecipeBook, from_search
-from dabench.records import Record, RecordStore
+from dabench.records import Record, RecordStore, Stamp
 from dabench.repeating import repeating_command
 from dabench.resolve import Layer, Resolved, flatten, resolve
 from dabench.settle import check_combination, settle_machine, settle_task
@@ -38,7 +38,8 @@ OTHER_ORIGIN = (
 class PlannedRun:
     """One run of a sweep. ``run_id`` and ``dataset`` are None where its images are missing.
 
-    ``changed`` names the settings of its protocol that the user has set to other values.
+    ``changed`` names the settings of its protocol that the user has set to other values. ``found`` is
+    the stamp of the record that was there; another one since then is of another process.
     """
 
     config: RunConfig
@@ -55,6 +56,7 @@ class PlannedRun:
     note: str = ""
     missing: MissingDataError | None = None
     changed: tuple[str, ...] = ()
+    found: Stamp | None = None
 
     @property
     def protocol(self) -> str:
@@ -281,7 +283,7 @@ def _with_state(run: PlannedRun, domains: OpenDomains, store: RecordStore, force
     run = replace(run, config=settled.config, provenance=settled.provenance)
     run_id = run_identity(run.config, dataset, run.entry, run.suite.manifest.metric)
     path = store.place(run.suite.name, run.task.name, run.config.method, run.config.seed, run_id)
-    run = replace(run, run_id=run_id, dataset=dataset, path=path)
+    run = replace(run, run_id=run_id, dataset=dataset, path=path, found=store.stamp(path))
     if force or not path.exists():
         return run
     record = store.read(path)

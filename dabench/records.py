@@ -1,7 +1,8 @@
 """Results as data: one JSON record a run, predictions beside it, both written atomically.
 
 Accuracies are in [0, 1]; times in seconds; memory in bytes. A record's predictions lie beside it in a
-compressed array file (no pickles) with these arrays, E evaluations of n target test images, r classes:
+compressed array file (no pickles), which the record names and which is named by the digest of its content:
+two processes that end one run never overwrite each other's. Its arrays, E evaluations of n images, r classes:
 ``steps`` (E,), ``predictions`` (E, n) class indices, ``probabilities`` (E, n, r) float16, ``labels`` (n,).
 
 What selection rules read lies in a second array file, without any target label: ``steps`` (E,) and, for the
@@ -11,20 +12,20 @@ in float16, and ``<part>_labels`` (m,) of the two source parts.
 """
 
 import hashlib
-import io
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from dabench.errors import UserError
+from dabench.publishing import create, draft_of, pack, tidy, write_atomically
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -35,6 +36,8 @@ __all__ = [
     "Problem",
     "Record",
     "RecordStore",
+    "ResultsError",
+    "Stamp",
     "write_atomically",
 ]
 
@@ -42,6 +45,8 @@ SCHEMA_VERSION = 1
 LARGEST_RECORD_BYTES = 64 * 2**20
 SUFFIXES = {"predictions": ".npz", "validation": ".validation.npz"}
 SCORES_SUFFIX = ".scores.json"
+Stamp = tuple[int, int, int]
+"""What tells one version of a file from another: file number, time and size."""
 
 
 class _Model(BaseModel):
@@ -131,6 +136,10 @@ class Record(_Model):
     validation_file: str | None = None
     validation_sha256: str | None = None
 
+    def content(self) -> bytes:
+        """The record's file."""
+        return (self.model_dump_json(indent=1) + "\n").encode()
+
     @model_validator(mode="after")
     def _status_fits(self) -> "Record":
         if self.status == "done" and (self.metrics is None or self.value is None or not self.evaluations):
@@ -140,37 +149,16 @@ class Record(_Model):
         return self
 
 
+class ResultsError(UserError):
+    """The results folder is full, read-only or gone: nothing can be written down there."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """A file that could not be read as a record, and why."""
 
     path: Path
     reason: str
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees all of it or nothing: temporary file, fsync, rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _packed(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """The arrays as a compressed file; one that would need a pickle is a TypeError."""
-    for name, array in arrays.items():
-        if array.dtype.hasobject:
-            raise TypeError(f"array '{name}' holds Python objects: they would need a pickle")
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
-    return buffer.getvalue()
 
 
 def _problem(path: Path, text: bytes) -> "Problem | Record":
@@ -191,6 +179,11 @@ def _problem(path: Path, text: bytes) -> "Problem | Record":
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "record"
         return Problem(path, f"{where}: {first['msg']}")
+
+
+def _files(record: Record) -> set[str]:
+    """Names of the array files that belong to a record."""
+    return {name for name in (record.predictions_file, record.validation_file) if name}
 
 
 class RecordStore:
@@ -219,25 +212,89 @@ class RecordStore:
     ) -> Path:
         """Write the predictions and what selection rules read, then the record that names them.
 
+        A record that is there is replaced.
+
         Returns:
             The record's path.
 
         Raises:
-            UserError: the disk is full, or the folder cannot be written.
+            ResultsError: the disk is full, or the folder cannot be written.
         """
         path = self.path(record)
         try:
-            for name, content in (("predictions", arrays), ("validation", validation)):
-                if content is not None:
-                    packed = _packed(content)
-                    file = path.with_suffix(SUFFIXES[name])
-                    write_atomically(file, packed)
-                    update = {f"{name}_file": file.name, f"{name}_sha256": hashlib.sha256(packed).hexdigest()}
-                    record = record.model_copy(update=update)
-            write_atomically(path, (record.model_dump_json(indent=1) + "\n").encode())
+            record = self._with_arrays(record, arrays, validation)
+            write_atomically(path, record.content())
         except OSError as error:
-            raise self._unwritable(error) from error
+            raise self.unwritable(error) from error
+        tidy(path, _files(record))
         return path
+
+    def publish(
+        self,
+        record: Record,
+        arrays: Mapping[str, NDArray[Any]] | None = None,
+        validation: Mapping[str, NDArray[Any]] | None = None,
+        replaces: Stamp | None = None,
+    ) -> Record | None:
+        """Write as ``write`` does, unless somebody else has written this run's record meanwhile.
+
+        Args:
+            record: of the run.
+            arrays: its predictions.
+            validation: what selection rules read.
+            replaces: stamp of the record that may be replaced; None where there was none.
+
+        Returns:
+            The record as it was written; None where another one stays, and nothing of this one.
+
+        Raises:
+            ResultsError: the disk is full, or the folder cannot be written.
+        """
+        path = self.path(record)
+        try:
+            record = self._with_arrays(record, arrays, validation)
+            draft = draft_of(path, record.content())
+            try:
+                create(path, draft)
+            except FileExistsError:
+                there = self.read(path)
+                ours = isinstance(there, Record) and there.run_id == record.run_id
+                if isinstance(there, Record) and ours and self.stamp(path) != replaces:
+                    for name in _files(record) - _files(there):
+                        path.with_name(name).unlink(missing_ok=True)
+                    return None
+                os.replace(draft, path)
+            finally:
+                draft.unlink(missing_ok=True)
+        except OSError as error:
+            raise self.unwritable(error) from error
+        tidy(path, _files(record))
+        return record
+
+    def stamp(self, path: Path) -> Stamp | None:
+        """Return what tells this version of a file from another; None where there is none."""
+        try:
+            found = path.stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns, found.st_size
+
+    def _with_arrays(
+        self,
+        record: Record,
+        arrays: Mapping[str, NDArray[Any]] | None,
+        validation: Mapping[str, NDArray[Any]] | None,
+    ) -> Record:
+        """Write the array files; return the record that names them."""
+        path = self.path(record)
+        for name, content in (("predictions", arrays), ("validation", validation)):
+            if content is not None:
+                packed = pack(content)
+                digest = hashlib.sha256(packed).hexdigest()
+                file = path.with_name(f"{path.stem}.{digest[:8]}{SUFFIXES[name]}")
+                write_atomically(file, packed)
+                record = record.model_copy(update={f"{name}_file": file.name, f"{name}_sha256": digest})
+        return record
 
     def require_writable(self) -> None:
         """Try to write into the folder. Raises UserError when that fails, before hours of training do."""
@@ -246,10 +303,11 @@ class RecordStore:
             with tempfile.TemporaryFile(dir=self.root) as file:
                 file.write(b"x")
         except OSError as error:
-            raise self._unwritable(error) from error
+            raise self.unwritable(error) from error
 
-    def _unwritable(self, error: OSError) -> UserError:
-        return UserError(
+    def unwritable(self, error: OSError) -> ResultsError:
+        """Return the error for a results folder that is full, read-only or gone."""
+        return ResultsError(
             f"cannot write records into {self.root}: {error.strerror or error}",
             "records written so far are intact; make room, or choose another folder with --results, "
             "and run the same command again",
@@ -258,7 +316,10 @@ class RecordStore:
     def read(self, path: Path) -> Record | Problem:
         """Read one file; what is wrong with it comes back as a Problem, never as an exception."""
         try:
-            if path.stat().st_size > LARGEST_RECORD_BYTES:
+            found = path.stat()
+            if not stat.S_ISREG(found.st_mode):
+                return Problem(path, "no readable JSON: it is no file")
+            if found.st_size > LARGEST_RECORD_BYTES:
                 return Problem(path, f"larger than {LARGEST_RECORD_BYTES} bytes")
             text = path.read_bytes()
         except OSError as error:

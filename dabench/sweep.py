@@ -1,28 +1,40 @@
-"""Run a plan: one record a run, failures are results too, nothing lost when it is interrupted."""
+"""Run a plan: one record a run, failures are results too, nothing lost when it is interrupted.
 
-import json
-import sys
-import time
-import traceback
+``work`` does one run, as every executor calls it: claim, run or go on from a checkpoint, publish, release.
+"""
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 
-from dabench.cache import cache_folder
-from dabench.environment import code_version, environment
-from dabench.evaluation import Evaluator
-from dabench.hardware import peak_memory_bytes, reset_peak_memory
+from dabench.budget import Deadline
+from dabench.checkpoint import Checkpoints, TimeIsUp, identity
+from dabench.claims import MOST_ATTEMPTS, Claim, LeaseLost, claim
+from dabench.errors import UserError
+from dabench.failures import KILLED, LOST_FOLDER
 from dabench.openings import OpenDomains
 from dabench.plan import PlannedRun
-from dabench.records import Evaluation, Failure, Record, RecordStore, Timing
-from dabench.train import Training
-from dabench.watching import watched_parts
+from dabench.records import Evaluation, Record, RecordStore
+from dabench.running import Finished, attempt, failed_record
+from dabench.trackers import tracked
+from dabench.train import Observer
 
-__all__ = ["Display", "SweepResult", "run_one", "run_sweep"]
+__all__ = [
+    "Display",
+    "Place",
+    "SweepResult",
+    "run_one",
+    "run_sweep",
+    "settled",
+    "work",
+]
+
+MOST_LOST = 3  # runs in a row whose images are gone, until the sweep stops
+LONGEST_POLL = 5.0  # seconds between two looks at runs that others have
 
 
 class Display(Protocol):
@@ -40,14 +52,201 @@ class Display(Protocol):
         """The run's record is written."""
         ...
 
+    def elsewhere(self, run: PlannedRun, record: Record) -> None:
+        """Another process has written the run's record."""
+        ...
+
+    def wait(self, runs: Sequence[PlannedRun]) -> None:
+        """All runs that are left are those that other processes have; told again and again."""
+        ...
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where and how runs take place; plays no part in their identity. Can be sent to other processes.
+
+    Attributes:
+        data: the data folder.
+        results: the results folder.
+        device: such as cpu, cuda:0.
+        lease: seconds without a sign of life after which others take a run over.
+        checkpoint_seconds: between two checkpoints of a run; 0 makes one at each evaluation.
+        force: runs that are done are run again.
+        fail_fast: the sweep stops at the first failed run.
+        deadline: when it stops, with a checkpoint of the run in progress.
+        trackers: names of those that note the progress of runs besides JSON lines.
+    """
+
+    data: Path | None
+    results: Path
+    device: torch.device
+    lease: float = 60.0
+    checkpoint_seconds: float = 600.0
+    force: bool = False
+    fail_fast: bool = False
+    deadline: Deadline | None = None
+    trackers: tuple[str, ...] = ()
+
+    @property
+    def store(self) -> RecordStore:
+        """The records of the results folder."""
+        return RecordStore(self.results)
+
+    @property
+    def poll(self) -> float:
+        """Seconds between two looks at runs that others have."""
+        return min(LONGEST_POLL, self.lease / 5)
+
+    @property
+    def out_of_time(self) -> bool:
+        """Whether the deadline has come."""
+        return self.deadline is not None and self.deadline.left() <= 0
+
 
 @dataclass
 class SweepResult:
-    """What a sweep did."""
+    """What a sweep did.
+
+    Attributes:
+        done: records that this sweep made.
+        failed: those of runs that failed here.
+        elsewhere: records, done or failed, that other processes made meanwhile.
+        left: runs without a record of this sweep.
+        interrupted: whether Ctrl-C ended it.
+        lost: runs in a row, the last ones, that failed because their images are gone.
+    """
 
     done: list[Record] = field(default_factory=list)
     failed: list[Record] = field(default_factory=list)
+    elsewhere: list[Record] = field(default_factory=list)
+    left: list[PlannedRun] = field(default_factory=list)
     interrupted: bool = False
+    lost: int = 0
+
+    def add(self, record: Record) -> None:
+        """Count a run of this sweep.
+
+        Raises:
+            UserError: the images of several runs in a row are gone: others would fail alike.
+        """
+        (self.done if record.status == "done" else self.failed).append(record)
+        failure = record.failure
+        self.lost = self.lost + 1 if failure is not None and failure.kind == LOST_FOLDER else 0
+        if failure is not None and self.lost == MOST_LOST:
+            raise UserError(
+                f"{MOST_LOST} runs in a row have lost their images, the last one: {failure.message}",
+                "the sweep stops, as the others would fail alike; bring the folder back and run the same "
+                "command again",
+            )
+
+
+def work(
+    run: PlannedRun,
+    place: Place,
+    observe: Observer,
+    domains: OpenDomains | None = None,
+    begin: Callable[[], None] | None = None,
+) -> Record | None:
+    """Do one run, if nobody else does or did it: claim it, run it or go on with it, publish its record.
+
+    Args:
+        run: as planned; its images are here.
+        place: where and how.
+        observe: told of every step.
+        domains: images that are open already; None opens them once a process.
+        begin: called when the run is this process's and starts.
+
+    Returns:
+        The record; None where another process has the run or did it, took it over meanwhile, or the time
+        is up.
+
+    Raises:
+        UserError: the results folder is full, read-only or gone.
+    """
+    assert run.path is not None  # its images are here
+    store = place.store
+    try:
+        held = claim(run.path, place.lease)
+        if held is None:
+            return None
+        with held:
+            return _work(run, place, held, observe, domains or _opened(place.data), begin)
+    except TimeIsUp:
+        return None
+    except LeaseLost:
+        if not place.results.is_dir():
+            raise UserError(
+                f"the results folder {place.results} is gone", "bring it back and run the same command again"
+            ) from None
+        return None
+    except OSError as error:
+        raise store.unwritable(error) from error
+
+
+def _work(
+    run: PlannedRun,
+    place: Place,
+    held: Claim,
+    observe: Observer,
+    domains: OpenDomains,
+    begin: Callable[[], None] | None,
+) -> Record | None:
+    assert run.path is not None
+    store = place.store
+    if settled(run, store) is not None:  # published between a look at it and the claim
+        return None
+
+    def check() -> None:
+        held.check()
+        if place.deadline is not None:
+            place.deadline.check()
+
+    if begin is not None:
+        begin()
+    checkpoints = Checkpoints(
+        run.path, identity(str(run.run_id), run.entry.source_sha256), place.checkpoint_seconds
+    )
+    with tracked(run, place.trackers, store, observe) as tracker:
+        if held.deaths >= MOST_ATTEMPTS:
+            finished = Finished(failed_record(run, place.device, KILLED))
+        else:
+            folders = [folder for folder in (place.data, place.results) if folder is not None]
+            finished = attempt(run, domains, place.device, tracker.advance, checkpoints, check, folders)
+        held.confirm()
+        record = _publish(run, finished, store)
+        if record is None:
+            return None
+        tracker.end(record)
+    if record.failure is None or record.failure.kind not in (KILLED.kind, LOST_FOLDER):
+        checkpoints.drop()
+    return record
+
+
+def _publish(run: PlannedRun, finished: Finished, store: RecordStore) -> Record | None:
+    """Write the record, unless another one came first. A failure replaces no result of an earlier day."""
+    assert run.path is not None
+    record = finished.record
+    if record.status == "failed":
+        earlier = store.read(run.path)
+        if isinstance(earlier, Record) and earlier.status == "done" and earlier.run_id == record.run_id:
+            return record if store.stamp(run.path) == run.found else None
+    return store.publish(record, finished.arrays, finished.validation, run.found)
+
+
+def settled(run: PlannedRun, store: RecordStore) -> Record | None:
+    """The run's record, if it was written after the plan was made; None where the run is still to do."""
+    assert run.path is not None
+    stamp = store.stamp(run.path)
+    if stamp is None or stamp == run.found:
+        return None
+    record = store.read(run.path)
+    return record if isinstance(record, Record) and record.run_id == run.run_id else None
+
+
+@lru_cache(maxsize=1)
+def _opened(data: Path | None) -> OpenDomains:
+    """The images of a data folder, opened once a process."""
+    return OpenDomains(data)
 
 
 def run_sweep(
@@ -58,7 +257,7 @@ def run_sweep(
     display: Display,
     fail_fast: bool = False,
 ) -> SweepResult:
-    """Run what is to do, in order; a failed run leaves its record and the sweep goes on.
+    """Run what is to do, in order, in a folder of one's own: without claims and checkpoints.
 
     Ctrl-C stops between or within runs: records that are written stay, the run in progress leaves none.
     """
@@ -68,7 +267,7 @@ def run_sweep(
             display.begin(run, number, len(runs))
             record = run_one(run, domains, store, device, display.advance)
             display.end(run, record)
-            (result.done if record.status == "done" else result.failed).append(record)
+            result.add(record)
             if fail_fast and result.failed:
                 break
     except KeyboardInterrupt:
@@ -77,113 +276,17 @@ def run_sweep(
 
 
 def run_one(
-    run: PlannedRun,
-    domains: OpenDomains,
-    store: RecordStore,
-    device: torch.device,
-    observe: Callable[[int, Mapping[str, float], Evaluation | None], None],
+    run: PlannedRun, domains: OpenDomains, store: RecordStore, device: torch.device, observe: Observer
 ) -> Record:
-    """Run once and write the record: done, or failed with the reason.
+    """Run once, whether it is done or not, and write the record: done, or failed with the reason.
 
     A failure does not replace the finished record of an earlier run of the same identity.
     """
-    started_at = datetime.now(UTC).isoformat(timespec="seconds")
-    started = time.perf_counter()
-    reset_peak_memory(device)
-    base = _base(run, device)
-    try:
-        images = domains.images(
-            run.suite, run.task, run.config, run.entry.cls.uses_target_labels, run.weights, device
-        )
-        metric = run.suite.manifest.metric
-        training = Training(run.config, run.entry, run.weights, len(images.classes), images.training, device)
-        test = training.inputs(images.test, "test")
-        evaluator = Evaluator(
-            test, images.test_labels, images.classes, metric, run.config.batch.test,
-            watched_parts(training, images),
-        )  # fmt: skip
-        training.run(evaluator, observe)
-    except Exception as error:  # a run that fails is a result; the sweep goes on
-        timing = Timing(started_at=started_at, total_seconds=time.perf_counter() - started)
-        failed = Record(**base, status="failed", failure=_failure(error), timing=timing)
-        earlier = store.read(store.path(failed))
-        if not isinstance(earlier, Record) or earlier.status != "done":  # --force must not lose a result
-            store.write(failed)
-        return failed
-    steps = run.config.steps if training.method.trains_network else 0
-    seen = steps * (run.config.batch.source + run.config.batch.target)
-    timing = Timing(
-        started_at=started_at,
-        total_seconds=time.perf_counter() - started,
-        training_seconds=training.training_seconds,
-        images_per_second=seen / training.training_seconds if seen and training.training_seconds else None,
-        peak_memory_bytes=peak_memory_bytes(device),
-    )
-    oracle = evaluator.oracle()
-    record = Record(
-        **base,
-        status="done",
-        value=evaluator.value(evaluator.evaluations[-1]),
-        oracle=evaluator.value(oracle),
-        oracle_step=oracle.step,
-        metrics=evaluator.last,
-        evaluations=evaluator.evaluations,
-        timing=timing,
-    )
-    store.write(record, evaluator.arrays(), evaluator.stored())
+    finished = attempt(run, domains, device, observe)
+    record = finished.record
+    if record.status == "failed":
+        earlier = store.read(store.path(record))
+        if isinstance(earlier, Record) and earlier.status == "done":  # --force must not lose a result
+            return record
+    store.write(record, finished.arrays, finished.validation)
     return record
-
-
-def _base(run: PlannedRun, device: torch.device) -> dict[str, Any]:
-    """What a record says whether its run succeeds or not."""
-    cls = run.entry.cls
-    return {
-        "run_id": run.run_id,
-        "suite": run.suite.name,
-        "task": run.task.name,
-        "source": run.task.source,
-        "target": run.task.target,
-        "method": run.entry.name,
-        "backbone": run.config.backbone,
-        "seed": run.config.seed,
-        "protocol": run.protocol,
-        "uses_target_labels": cls.uses_target_labels,
-        "metric": run.suite.manifest.metric,
-        "config": json.loads(run.config.model_dump_json()),
-        "provenance": dict(run.provenance),
-        "method_info": {
-            "title": cls.title,
-            "paper": cls.paper,
-            "version": cls.version,
-            "source_sha256": run.entry.source_sha256,
-        },
-        "suite_info": {
-            "title": run.suite.manifest.title,
-            "tasks": [task.name for task in run.suite.tasks()],
-            "classes": list((run.dataset or {}).get("target_test", {}).get("class_counts", {})),
-        },
-        "dataset": dict(run.dataset or {}),
-        "environment": environment(device),
-        "code": code_version(),
-        "command": run.command,
-    }
-
-
-def _failure(error: Exception) -> Failure:
-    """Kind, message and the traceback's last lines, without this machine's folders."""
-    message = str(error) or type(error).__name__
-    kind = type(error).__name__
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        kind = "OutOfMemory"
-        message += " (smaller batch.source and batch.target, image.size or precision=bfloat16 need less)"
-    text = "".join(traceback.format_exception(error))
-    return Failure(kind=kind, message=_without_folders(message), traceback=_without_folders(text)[-4000:])
-
-
-def _without_folders(text: str) -> str:
-    """Records get published: cut this machine's folders off the paths in a text."""
-    root = str(Path(__file__).resolve().parents[1])  # an editable installation is not on sys.path
-    folders = {root, str(Path.cwd()), str(cache_folder()), *filter(None, sys.path)}
-    for folder in sorted(folders, key=len, reverse=True):
-        text = text.replace(f"{folder}/", "")
-    return text

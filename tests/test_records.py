@@ -59,10 +59,12 @@ def test_predictions_lie_beside_the_record_without_pickles(tmp_path: Path) -> No
     path = store.write(record(), ARRAYS)
     read = store.read(path)
     assert isinstance(read, Record)
-    assert read.predictions_file == path.with_suffix(".npz").name
-    content = path.with_suffix(".npz").read_bytes()
-    assert read.predictions_sha256 == hashlib.sha256(content).hexdigest()
-    with np.load(path.with_suffix(".npz"), allow_pickle=False) as file:
+    assert read.predictions_file is not None
+    predictions = path.with_name(read.predictions_file)
+    digest = hashlib.sha256(predictions.read_bytes()).hexdigest()
+    assert read.predictions_sha256 == digest
+    assert predictions.name == f"{path.stem}.{digest[:8]}.npz"
+    with np.load(predictions, allow_pickle=False) as file:
         assert set(file.files) == set(ARRAYS)
         for name, array in ARRAYS.items():
             np.testing.assert_array_equal(file[name], array)

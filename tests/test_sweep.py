@@ -85,7 +85,10 @@ def test_a_run_leaves_a_whole_record(make_plan: MakePlan, sweep: Callable[..., S
     assert record.command == run.command
     text = run.path.read_text(encoding="utf-8")
     assert str(Path.home()) not in text.replace(run.command, "")
-    with np.load(run.path.with_suffix(".npz"), allow_pickle=False) as file:
+    stored = RecordStore(run.path.parents[3]).read(run.path)
+    assert isinstance(stored, Record)
+    assert stored.predictions_file is not None
+    with np.load(run.path.with_name(stored.predictions_file), allow_pickle=False) as file:
         assert file["predictions"].shape == (2, 36)
         assert file["probabilities"].shape == (2, 36, 3)
         last = np.mean(file["predictions"][-1] == file["labels"])
@@ -176,7 +179,7 @@ def test_a_diverged_run_fails_by_name(make_plan: MakePlan, sweep: Callable[..., 
     result = sweep(make_plan(["optimiser.lr=1e30", "steps=6"], tasks=["A2B"]))
     (failed,) = result.failed
     assert failed.failure is not None
-    assert failed.failure.kind == "Diverged"
+    assert failed.failure.kind == "NonFinite"
 
 
 def test_out_of_memory_comes_with_advice(
@@ -224,7 +227,10 @@ def test_the_same_run_twice_gives_the_same_predictions(
         (run,) = make_plan(tasks=["A2B"], force=True)
         sweep([run])
         assert run.path is not None
-        with np.load(run.path.with_suffix(".npz"), allow_pickle=False) as file:
+        record = RecordStore(run.path.parents[3]).read(run.path)
+        assert isinstance(record, Record)
+        assert record.predictions_file is not None
+        with np.load(run.path.with_name(record.predictions_file), allow_pickle=False) as file:
             return np.array(file["probabilities"])
 
     np.testing.assert_array_equal(predictions(), predictions())

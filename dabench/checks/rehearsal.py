@@ -88,10 +88,10 @@ def rehearse(run: PlannedRun, results: Path, spy: Spy | None = None) -> Rehearsa
     if not isinstance(stored, Record):
         raise CheckFailed(f"the run's record cannot be read: {stored.reason}")
     arrays: dict[str, NDArray[Any]] = {}
-    for name in (stored.predictions_file, stored.validation_file):
+    for kind, name in (("npz", stored.predictions_file), ("validation.npz", stored.validation_file)):
         if name is not None:
             with np.load(path.with_name(name), allow_pickle=False) as file:
-                arrays |= {f"{name.partition('.')[2]} {key}": file[key] for key in file.files}
+                arrays |= {f"{kind} {key}": file[key] for key in file.files}
     return Rehearsal(run, stored, arrays, spy)
 
 

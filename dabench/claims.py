@@ -1,0 +1,281 @@
+"""Leases on runs: of several processes on one results folder, one works on each run.
+
+A claim is a hidden file beside the run's record, ``.<stem>.claim``, created exclusively. Its owner renews it
+by counting a beat up, every third of the lease, in the file that it holds open: whoever took the run over has
+a file of his own, which is never overwritten. Others judge by their own clock alone: a claim whose content
+stays the same while they watch for a whole lease is dead, whatever any wall clock says; one of a process of
+this machine that is gone is dead at once.
+
+A claim saves work, it does not guard results: a process that was stopped and goes on may believe for a moment
+that it still owns the run. That a run has one record is decided when the record is published
+(``dabench.records``).
+"""
+
+import contextlib
+import errno
+import os
+import re
+import secrets
+import stat
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+
+from dabench.holder import MOST_BYTES, Holder, myself, parse_holder
+from dabench.publishing import NO_LINKS
+
+__all__ = [
+    "LONGEST_LEASE",
+    "MOST_ATTEMPTS",
+    "Claim",
+    "LeaseLost",
+    "claim",
+    "claim_file",
+    "read_holder",
+]
+
+MOST_ATTEMPTS = 3  # owners that died in a row without a new checkpoint, until a run counts as failed
+LONGEST_LEASE = 3600.0  # seconds; what a claim of a stranger may ask for
+
+
+class LeaseLost(Exception):
+    """Another process has this run now, or the claim could not be renewed for a whole lease."""
+
+
+class Claim:
+    """A run that this process owns. Made by ``claim``; leaving its ``with`` block releases it.
+
+    Attributes:
+        deaths: owners before this one that died, in a row, without a new checkpoint.
+    """
+
+    def __init__(self, path: Path, descriptor: int, holder: Holder) -> None:
+        self._path = path
+        self._descriptor = descriptor
+        self._holder = holder
+        self._lock = threading.Lock()
+        self._renewed = time.monotonic()
+        self._reason = ""
+        self._trouble = ""
+        self._stop = threading.Event()
+        self.deaths = holder.deaths
+        threading.Thread(target=self._keep, name=f"claim {path.name}", daemon=True).start()
+
+    def __enter__(self) -> "Claim":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+    def check(self) -> None:
+        """Make sure that the run is still this process's; cheap enough for every step.
+
+        A process that was stopped for longer than its lease looks at the claim before it goes on.
+
+        Raises:
+            LeaseLost: it is not; the caller stops and writes nothing.
+        """
+        if not self._reason and time.monotonic() - self._renewed > self._holder.lease:
+            self._renew()
+            if not self._reason and time.monotonic() - self._renewed > self._holder.lease:
+                self._reason = f"the claim could not be renewed: {self._trouble}"
+        if self._reason:
+            raise LeaseLost(self._reason)
+
+    def confirm(self) -> None:
+        """As ``check``, but look at the claim itself; before something that cannot be undone."""
+        self._renew()
+        self.check()
+
+    def release(self) -> None:
+        """Give the run back. A claim that another process has made meanwhile stays."""
+        self._stop.set()
+        with self._lock:
+            if self._descriptor < 0:
+                return
+            with contextlib.suppress(OSError):
+                if self._is_mine():
+                    self._path.unlink()
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _keep(self) -> None:
+        while not self._stop.wait(self._holder.lease / 3) and not self._reason:
+            self._renew()
+
+    def _is_mine(self) -> bool:
+        found = parse_holder(_content(self._path))
+        return found is not None and found.token == self._holder.token
+
+    def _renew(self) -> None:
+        with self._lock:
+            if self._descriptor < 0:
+                return
+            begun = time.monotonic()
+            try:
+                if not self._is_mine():
+                    self._reason = "another process has taken the run over, or the claim was removed"
+                    return
+                self._holder = replace(self._holder, beat=self._holder.beat + 1)
+                _write(self._descriptor, self._holder)
+            except OSError as error:  # a network folder may come back within the lease
+                self._trouble = error.strerror or str(error)
+            else:
+                self._renewed = begun
+
+
+def claim_file(path: Path) -> Path:
+    """Where the claim on a run lies, given its record's path."""
+    return path.with_name(f".{path.stem}.claim")
+
+
+def claim(path: Path, lease: float) -> Claim | None:
+    """Claim a run, or take it over from an owner that is dead.
+
+    Whether an owner on another machine is dead shows only by watching: the first calls return None, and one
+    that comes a lease later finds out.
+
+    Args:
+        path: of the run's record; its folder is made.
+        lease: seconds that the claim holds without a sign of life.
+
+    Returns:
+        The claim; None where somebody alive has the run.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    place = claim_file(path)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    lease = min(lease, LONGEST_LEASE)
+    with contextlib.suppress(FileExistsError):
+        return _create(place, myself(lease, deaths=0, saved=_saved(path)))
+    content = _content(place)
+    if content is None or not _dead(place, content, lease):
+        return None
+    return _take_over(path, place, content, lease)
+
+
+def read_holder(path: Path) -> Holder | None:
+    """Who has a run, given its record's path; None where nobody has it, or the claim makes no sense."""
+    try:
+        return parse_holder(_content(claim_file(path)))
+    except OSError:
+        return None
+
+
+_seen: dict[Path, tuple[bytes, float]] = {}
+"""Claims that this process watches: content, and since when it is the same by the monotonic clock."""
+
+
+def _dead(place: Path, content: bytes, lease: float) -> bool:
+    holder = parse_holder(content)
+    if holder is not None and holder.gone():
+        return True
+    now = time.monotonic()
+    same, since = _seen.get(place, (None, now))
+    if same != content:
+        _seen[place] = (content, now)
+        return False
+    promised = min(holder.lease, LONGEST_LEASE) if holder is not None else 0.0
+    return now - since > max(lease, promised)
+
+
+def _take_over(path: Path, place: Path, content: bytes, lease: float) -> Claim | None:
+    """Move a dead claim aside and make an own one; of several that try, one succeeds."""
+    aside = _beside(place)
+    try:
+        os.rename(place, aside)
+    except FileNotFoundError:
+        return None
+    try:
+        if _content(aside) != content:  # its owner lives, or another one took it over a moment ago
+            _put_back(aside, place)
+            return None
+        before, saved = parse_holder(content), _saved(path)
+        died = before is not None and saved <= before.saved
+        deaths = before.deaths + 1 if before is not None and died else 0
+        _seen.pop(place, None)
+        with contextlib.suppress(FileExistsError):
+            return _create(place, myself(lease, deaths, saved))
+        return None
+    finally:
+        with contextlib.suppress(OSError):
+            aside.unlink()
+
+
+def _put_back(aside: Path, place: Path) -> None:
+    try:
+        os.link(aside, place)
+    except FileExistsError:  # claimed meanwhile; who had it notices at the next check
+        return
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        if not place.exists():
+            os.rename(aside, place)
+
+
+def _create(place: Path, holder: Holder) -> Claim:
+    """Make the claim by an exclusive link, so that nobody reads half of it. Raises FileExistsError."""
+    draft = _beside(place)
+    descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o666)
+    try:
+        _write(descriptor, holder)
+        try:
+            os.link(draft, place)
+        except FileExistsError:
+            if os.stat(draft).st_nlink != 2:  # over NFS the answer to a link that was made may be lost
+                raise
+        except OSError as error:
+            if error.errno not in NO_LINKS:
+                raise
+            os.close(descriptor)
+            descriptor = -1
+            descriptor = os.open(place, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o666)
+            _write(descriptor, holder)
+        return Claim(place, descriptor, holder)
+    except BaseException:
+        if descriptor >= 0:
+            os.close(descriptor)
+        raise
+    finally:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+
+
+def _beside(place: Path) -> Path:
+    """A name for a moment; whoever owns the run may clear such files away."""
+    return place.with_name(f"{place.name}.{secrets.token_hex(8)}.part")
+
+
+def _write(descriptor: int, holder: Holder) -> None:
+    os.pwrite(descriptor, holder.content(), 0)
+    os.fsync(descriptor)
+
+
+def _content(place: Path) -> bytes | None:
+    """The bytes of a claim; None where there is none, nothing where it is no plain file."""
+    try:
+        descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO, errno.EMLINK):
+            return b""
+        raise
+    try:
+        return os.read(descriptor, MOST_BYTES) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
+    finally:
+        os.close(descriptor)
+
+
+def _saved(path: Path) -> int:
+    """Step of the run's newest checkpoint, by name."""
+    pattern = re.compile(rf"\.{re.escape(path.stem)}\.checkpoint-(\d{{1,12}})\.safetensors")
+    found = [pattern.fullmatch(name) for name in os.listdir(path.parent)]
+    return max((int(match.group(1)) for match in found if match), default=0)

@@ -1,0 +1,98 @@
+"""How files of a run come into a results folder: whole, at once, and if need be only if nobody was first."""
+
+import contextlib
+import errno
+import io
+import os
+import re
+import tempfile
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["NO_LINKS", "create", "draft_of", "pack", "tidy", "write_atomically"]
+
+NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+"""What file systems without hard links say to one."""
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that a reader sees all of it or nothing: temporary file, fsync, rename."""
+    draft = draft_of(path, content)
+    try:
+        os.replace(draft, path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def draft_of(path: Path, content: bytes) -> Path:
+    """Write content into a temporary file beside a path, down to the disk; ``tidy`` knows such files."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return Path(name)
+
+
+def create(path: Path, draft: Path) -> None:
+    """Give a draft a second name, ``path``, if nothing has it.
+
+    Where the file system knows no links, the file is created exclusively and then written: a process that is
+    killed in between leaves a part of it, which readers report and the next sweep makes again.
+
+    Raises:
+        FileExistsError: somebody was first.
+    """
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        if draft.stat().st_nlink != 2:  # over NFS the answer to a link that was made may be lost
+            raise
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        with path.open("xb") as file:
+            file.write(draft.read_bytes())
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """The arrays as a compressed file, of the same bytes for the same arrays.
+
+    Raises:
+        TypeError: one of them would need a pickle.
+    """
+    for name, array in arrays.items():
+        if array.dtype.hasobject:
+            raise TypeError(f"array '{name}' holds Python objects: they would need a pickle")
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def tidy(path: Path, kept: Collection[str]) -> None:
+    """Clear away what killed processes left of a run: temporary files, and arrays that no record names.
+
+    For who has published the record, or owns the run.
+
+    Args:
+        path: of the record.
+        kept: names of the array files that belong to it.
+    """
+    parts = re.compile(rf"\.{re.escape(path.stem)}\..*\.part")
+    arrays = re.compile(rf"{re.escape(path.stem)}(\.[0-9a-f]{{8}})?(\.validation)?\.npz")
+    with contextlib.suppress(OSError):
+        for name in os.listdir(path.parent):
+            if parts.fullmatch(name) or (arrays.fullmatch(name) and name not in kept):
+                path.with_name(name).unlink(missing_ok=True)

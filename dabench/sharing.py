@@ -1,0 +1,107 @@
+"""All runs of a plan in this process, shared with whoever else works on the results folder."""
+
+import time
+from collections.abc import Sequence
+
+from dabench.budget import Expectation
+from dabench.checkpoint import Checkpoints
+from dabench.claims import claim
+from dabench.openings import OpenDomains
+from dabench.plan import PlannedRun
+from dabench.publishing import tidy
+from dabench.records import Record
+from dabench.sweep import Display, Place, SweepResult, settled, work
+
+__all__ = ["finish_leftovers", "share"]
+
+
+def share(
+    runs: Sequence[PlannedRun],
+    place: Place,
+    display: Display,
+    domains: OpenDomains | None = None,
+    expectation: Expectation | None = None,
+) -> SweepResult:
+    """Do what nobody else does of a plan, in order, until every run has a record.
+
+    Runs of other processes are passed over and looked at again; one whose owner has died is taken over.
+    Ctrl-C stops between or within runs: records and checkpoints that are written stay.
+
+    Args:
+        runs: to do.
+        place: where and how.
+        display: told of the progress.
+        domains: images that are open already.
+        expectation: what runs took, to start none that would not end before the deadline.
+    """
+    result, waiting = SweepResult(), list(runs)
+    expectation = expectation or Expectation()
+    late: list[PlannedRun] = []
+    try:
+        while waiting and not place.out_of_time:
+            if not _one_more(runs, waiting, late, place, display, domains, expectation, result):
+                if waiting:
+                    display.wait(waiting)
+                    time.sleep(place.poll)
+            elif place.fail_fast and result.failed:
+                break
+    except KeyboardInterrupt:
+        result.interrupted = True
+    result.left = [*waiting, *late]
+    return result
+
+
+def _one_more(
+    runs: Sequence[PlannedRun],
+    waiting: list[PlannedRun],
+    late: list[PlannedRun],
+    place: Place,
+    display: Display,
+    domains: OpenDomains | None,
+    expectation: Expectation,
+    result: SweepResult,
+) -> bool:
+    """Do the first run that can be had; take off the list what is settled. False where none was to be had."""
+    for run in tuple(waiting):
+        other = settled(run, place.store)
+        if other is not None:
+            waiting.remove(run)
+            result.elsewhere.append(other)
+            expectation.add(other)
+            display.elsewhere(run, other)
+            continue
+        config, left = run.config, place.deadline.left() if place.deadline else float("inf")
+        if not expectation.fits(run.suite.name, config.backbone, config.method, left):
+            waiting.remove(run)
+            late.append(run)
+            continue
+        number = len(runs) - len(waiting) - len(late) + 1
+
+        def begin(run: PlannedRun = run, number: int = number) -> None:
+            display.begin(run, number, len(runs))
+
+        record = work(run, place, display.advance, domains, begin)
+        if record is not None:
+            waiting.remove(run)
+            expectation.add(record)
+            display.end(run, record)
+            result.add(record)
+            return True
+        if place.out_of_time:
+            return True
+    return False
+
+
+def finish_leftovers(runs: Sequence[PlannedRun], place: Place) -> None:
+    """Clear away claims, checkpoints and parts that processes left which died after they had published."""
+    for run in runs:
+        if run.path is None or run.state != "done" or not any(run.path.parent.glob(f".{run.path.stem}.*")):
+            continue
+        held, record = claim(run.path, place.lease), place.store.read(run.path)
+        if held is None:
+            continue
+        with held:
+            if not isinstance(record, Record):
+                continue
+            Checkpoints(run.path, {}, 0.0).drop()
+            tidy(run.path, {name for name in (record.predictions_file, record.validation_file) if name})
