@@ -10,7 +10,7 @@ from dabench.leaderboard.seeds import moderated
 from dabench.leaderboard.settings import Ci, Settings
 from dabench.leaderboard.statistics.pairs import Family, compare, family
 
-__all__ = ["Comparer", "with_moderated"]
+__all__ = ["Comparer", "cell_families", "with_moderated"]
 
 
 def with_moderated(rows: Sequence[Row], tasks: Sequence[str], ci: Ci) -> list[Row]:
@@ -33,6 +33,12 @@ def with_moderated(rows: Sequence[Row], tasks: Sequence[str], ci: Ci) -> list[Ro
     return made
 
 
+def cell_families(ranked: Sequence[Row], tasks: Sequence[str], settings: Settings) -> dict[str, Family]:
+    """How rows are compared on each task: as their averages are, by what ranked rows vary on that task."""
+    kind, fewest = settings.compare.test, settings.min_seeds
+    return {task: family([row.cells[task].values for row in ranked], kind, fewest) for task in tasks}
+
+
 class Comparer:
     """Compares rows of one table with their reference row; averages and cells by the same kind of test.
 
@@ -48,11 +54,8 @@ class Comparer:
     ) -> None:
         self._rows, self._groups, self._settings = rows, groups, settings
         ranked = [row for row in rows.values() if row.may_rank]
-        kind, fewest = settings.compare.test, settings.min_seeds
-        self.test = family([row.averages for row in ranked], kind, fewest)
-        self._cells: dict[str, Family] = {
-            task: family([row.cells[task].values for row in ranked], kind, fewest) for task in tasks
-        }
+        self.test = family([row.averages for row in ranked], settings.compare.test, settings.min_seeds)
+        self._cells = cell_families(ranked, tasks, settings)
 
     def compared(self, row: Row) -> Row:
         """Add the differences to the reference, and the share of the gap between the bounds.

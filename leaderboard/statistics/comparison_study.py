@@ -35,7 +35,7 @@ class Outcome:
 
     Attributes:
         false: leaderboards of equal rows with any false claim.
-        found: pairs that lie 1, 2 and 4 points apart, in a ladder of steps of one point, that were told apart;
+        found: of the pairs 1, 2 and 4 points apart, in a ladder with steps of one point, those told apart;
             None where no two rows lie so far apart.
     """
 

@@ -69,10 +69,11 @@ def keeps_promise(found: Sequence[Coverage]) -> bool:
 def _noise(rng: np.random.Generator, kind: str, shape: tuple[int, ...]) -> Array:
     """Values with mean 0."""
     if kind == "skewed":
-        return (SHAPE - rng.gamma(SHAPE, size=shape)) / SHAPE**0.5
+        skewed: Array = (SHAPE - rng.gamma(SHAPE, size=shape)) / SHAPE**0.5
+        return skewed
     normal = rng.standard_normal(shape)
     if kind == "collapsing":
-        return normal - FALL * ((rng.random(shape) < PART_COLLAPSED) - PART_COLLAPSED)
+        normal -= FALL * ((rng.random(shape) < PART_COLLAPSED) - PART_COLLAPSED)
     return normal
 
 
@@ -142,7 +143,8 @@ def _welch_satterthwaite(x: Array) -> float:
 def _quantiles(freedom: Array) -> Array:
     """Student's t at 95 %, by interpolation: there are few distinct digits that matter."""
     grid = np.arange(freedom.min(), freedom.max() + 0.02, 0.01)
-    return np.interp(freedom, grid, [quantile(0.95, float(one)) for one in grid])
+    found: Array = np.interp(freedom, grid, [quantile(0.95, float(one)) for one in grid])
+    return found
 
 
 def _stratified(rng: np.random.Generator, x: Array) -> float:
