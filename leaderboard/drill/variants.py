@@ -12,6 +12,7 @@ __all__ = ["Setting", "Variant", "names_of", "settings_of"]
 MOST_VARIANTS = 8
 DEFAULT = "default"
 UNKNOWN = "–"
+METHOD_VERSION = "method version"
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,15 @@ def names_of(rows: Sequence[tuple[Reading, Row]]) -> tuple[str, ...]:
         (table.suite, table.backbone, table.protocol, table.metric, row.group.label)
         for table, row in ((reading.table, row) for reading, row in rows)
     ]
-    telling = [len(set(column)) > 1 for column in zip(*parts, strict=True)]
-    return tuple(
-        ", ".join(
-            part for place, part in enumerate(one) if part and (place == 0 or telling[place])
-        )
-        for one in parts
-    )  # fmt: skip
+    kept = [0]
+    for place in range(1, 5):
+        if len({_picked(one, [*kept, place]) for one in parts}) > len({_picked(one, kept) for one in parts}):
+            kept.append(place)
+    return tuple(", ".join(filter(None, _picked(one, kept))) for one in parts)
+
+
+def _picked(parts: Sequence[str], places: Sequence[int]) -> tuple[str, ...]:
+    return tuple(parts[place] for place in places)
 
 
 def settings_of(rows: Sequence[tuple[Reading, Row]]) -> tuple[Setting, ...]:
@@ -62,6 +65,7 @@ def settings_of(rows: Sequence[tuple[Reading, Row]]) -> tuple[Setting, ...]:
         provenance = row.group.provenance
         for path, value in row.group.settings.items():
             found[path][value, provenance.get(path, UNKNOWN)].append(name)
+    found.pop(METHOD_VERSION, None)  # stands with the method's file
     made = [_setting(path, variants, len(rows)) for path, variants in found.items()]
     return tuple(sorted(made, key=lambda one: (one.usual, one.path)))
 

@@ -30,7 +30,7 @@ __all__ = ["RuleLine", "rule_lines", "run_pages"]
 
 # A matrix of more classes is no table that anybody reads; its largest confusions are.
 MOST_CLASSES_IN_TABLE = 20
-DEFAULT = "default"
+DEFAULT, METHOD_VERSION = "default", "method version"
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,8 @@ def _told(run: Run) -> dict[str, Any]:
     usual: dict[str, str] = {}
     chosen: dict[str, str] = {}
     for path, value in sorted(run.settings.items()):
+        if path == METHOD_VERSION:  # stands with the code
+            continue
         (usual if record.provenance.get(path, "").startswith(DEFAULT) else chosen)[path] = value
     return {
         "settings": (chosen, usual),
