@@ -1,4 +1,4 @@
-"""What ``dabench leaderboard`` prints: averages, ranks and what they are worth, changes, where the page is."""
+"""What ``dabench leaderboard`` prints: averages, ranks and their worth, changes, where the page is."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -28,6 +28,7 @@ from dabench.leaderboard.view import (
     step_words,
 )
 from dabench.records import Problem
+from dabench.terminal import standard_console
 
 __all__ = ["NO_RUNS", "say", "show", "show_changes", "skipped"]
 
@@ -50,14 +51,14 @@ def skipped(problems: Iterable[Problem]) -> None:
 def show(report: SiteReport) -> None:
     """Print the tables to the terminal, skipped files to stderr, and where the page is."""
     skipped(report.problems)
-    console = Console(highlight=False)
+    console = standard_console()
     for reading in report.readings:
-        console.print(_rich(reading))
+        console.print(_rich(reading), highlight=False)
         _show_notes(console, reading)
     if not report.done + report.failed:
         say(console, NO_RUNS)
     elif report.failed:
-        console.print(f"{report.failed} of {report.done + report.failed} runs failed; the page says why")
+        say(console, f"{report.failed} of {report.done + report.failed} runs failed; the page says why")
     _show_verdicts(console, report.verdicts)
     if report.changes is not None:
         show_changes(console, report.changes)
@@ -66,11 +67,12 @@ def show(report: SiteReport) -> None:
 
 def _show_notes(console: Console, reading: Reading) -> None:
     table, order = reading.table, reading.standings
+    if any(row.average for row in table.rows):
+        kinds = interval_names([row.average for row in table.rows])
+        say(console, f"  ± is the half-width of the {kinds} interval over seeds")
     if order.rows:
-        say(
-            console,
-            f"  Ranks are intervals of places; rows that share a letter are not told apart: {order.test}",
-        )
+        say(console, "  Ranks are intervals of places; rows that share a letter are not told apart:")
+        say(console, f"  {order.test}")
     for note in (*table.notes, *order.notes):
         say(console, f"  {plain(note)}")
     for one in table.absent:
@@ -96,9 +98,9 @@ def _rich(reading: Reading) -> RichTable:
     )
     reference = next((row.reference.method for row in table.rows if row.reference), REFERENCE)
     shown = RichTable(title=escape(plain(title)), title_justify="left", box=box.SIMPLE_HEAD)
-    shown.add_column("rank")
-    shown.add_column("method")
-    shown.add_column("tasks", justify="right")
+    shown.add_column("rank", no_wrap=True)
+    shown.add_column("method", overflow="fold")
+    shown.add_column("tasks", justify="right", no_wrap=True)
     shown.add_column("average", justify="right")
     shown.add_column(escape(f"over {plain(reference)}"), justify="right")
     shown.add_column("gap closed", justify="right")
@@ -149,7 +151,7 @@ def show_changes(console: Console, changes: Changes) -> None:
     say(console, f"Changes{older}: {words.summary(changes)}")
     for board in changes.boards:
         if words.rows_that_moved(board.rows):
-            console.print(_changed(board))
+            console.print(_changed(board), highlight=False)
 
 
 def _changed(board: BoardChange) -> RichTable:
