@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from dabench.leaderboard.groups import BOUND, REFERENCE
 from dabench.leaderboard.published import PublishedRow, PublishedTable
 from dabench.leaderboard.rows import Row, Table
 from dabench.leaderboard.statistics.intervals import Interval
@@ -111,7 +112,8 @@ def columns_of(matches: Sequence[Match]) -> list[str]:
 def origin(source: PublishedTable, printed: PublishedRow) -> str:
     """Who made the figure, as far as the source tells.
 
-    >>> from dabench.leaderboard.published import published_tables
+    >>> from dabench.leaderboard.groups import BOUND, REFERENCE
+from dabench.leaderboard.published import published_tables
     >>> table = published_tables()[0]
     >>> table.source, origin(table, table.rows[-1])
     ('Hu et al. CVPR 2020 (GSDA), Table 1', "the method's own paper")
@@ -122,4 +124,5 @@ def origin(source: PublishedTable, printed: PublishedRow) -> str:
     own = named.group(1).casefold() if named else ""
     if own and (printed.registry_name == own or printed.registry_name.startswith(f"{own}-")):
         return "the method's own paper"
-    return "listed in another method's paper"
+    bounds = (REFERENCE, BOUND)
+    return "baseline of that paper" if printed.registry_name in bounds else "listed in another method's paper"
