@@ -11,7 +11,7 @@ from dabench.leaderboard.settings import Settings
 from dabench.leaderboard.standing_notes import row_name
 from dabench.leaderboard.standings import Comparison
 from dabench.leaderboard.statistics.comparison_study import GAPS, TESTS, Outcome
-from dabench.leaderboard.statistics.coverage import HIGH, LOW, Coverage, keeps_promise
+from dabench.leaderboard.statistics.coverage import HIGH, LOW, Coverage, coverage_rows, keeps_promise
 from dabench.leaderboard.statistics.intervals import Interval
 from dabench.leaderboard.summary import say
 from dabench.leaderboard.versus import TaskVersus, Versus
@@ -165,22 +165,6 @@ def print_coverage(console: Console, found: Sequence[Coverage]) -> None:
     console.print(shown)
     words = "keeps its promise" if keeps_promise(found) else "DOES NOT keep its promise"
     say(console, f"The default interval {words}: between {LOW:.0f} and {HIGH:.0f} % for normal seeds.")
-
-
-def coverage_rows(found: Iterable[Coverage]) -> list[tuple[tuple[str, ...], dict[int, Coverage]]]:
-    """(of, interval, noise, tasks, shared) as text, and the entry of each number of seeds."""
-    rows: dict[tuple[str, ...], dict[int, Coverage]] = {}
-    for one in found:
-        suite = one.tasks > 1
-        key = (
-            one.of,
-            one.interval,
-            one.noise,
-            str(one.tasks) if suite else "",
-            f"{one.shared:.0%}" if suite else "",
-        )
-        rows.setdefault(key, {})[one.seeds] = one
-    return list(rows.items())
 
 
 def print_study(console: Console, outcomes: Iterable[Outcome]) -> None:

@@ -8,7 +8,7 @@ The generator starts from a fixed seed: the same numbers each time.
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from dabench.leaderboard.statistics.intervals import half_widths, quantile
 from dabench.leaderboard.statistics.moderated import MOST_WEIGHT, squeeze_variances
 
-__all__ = ["HIGH", "LOW", "Coverage", "from_csv", "keeps_promise", "simulate", "to_csv"]
+__all__ = ["HIGH", "LOW", "Coverage", "coverage_rows", "from_csv", "keeps_promise", "simulate", "to_csv"]
 
 LOW, HIGH = 94.0, 96.0  # percent; where a default interval of normal seeds must lie
 EXPERIMENTS, RESAMPLES = 40_000, 400
@@ -160,6 +160,22 @@ def _rows(rng: np.random.Generator, experiments: int) -> Iterator[Coverage]:
         variances, freedom = squeeze_variances(x.var(axis=2, ddof=1), n - 1.0, most_weight=MOST_WEIGHT)
         percent = _held(x.mean(axis=2), _quantiles(freedom) * (variances / n) ** 0.5)
         yield Coverage("cell", "moderated t", "normal; ten unequal rows", n, 1, 0.0, percent, False)
+
+
+def coverage_rows(found: Iterable[Coverage]) -> list[tuple[tuple[str, ...], dict[int, Coverage]]]:
+    """(of, interval, noise, tasks, shared) as text, and the entry of each number of seeds."""
+    rows: dict[tuple[str, ...], dict[int, Coverage]] = {}
+    for one in found:
+        suite = one.tasks > 1
+        key = (
+            one.of,
+            one.interval,
+            one.noise,
+            str(one.tasks) if suite else "",
+            f"{one.shared:.0%}" if suite else "",
+        )
+        rows.setdefault(key, {})[one.seeds] = one
+    return list(rows.items())
 
 
 def to_csv(found: Sequence[Coverage]) -> str:
