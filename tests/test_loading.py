@@ -85,3 +85,37 @@ def test_a_selection_is_given_up():
     found.restrict(None)
     rows = [found.next(step, 0.0, 0.0, ahead=False).target.positions for step in range(1, 12)]
     assert sorted(torch.cat(rows).tolist()) == sorted([*range(11)] * 3)
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+@pytest.mark.parametrize("stop", range(1, 12))
+def test_a_state_is_that_of_the_batches_returned(ahead, stop):
+    """What is read ahead of the state's step does not count, nor what a resumed one had read ahead itself."""
+
+    def draw(found, steps):
+        drawn = []
+        for step in steps:
+            if step % 4 == 0:
+                found.restrict(np.array([1, 2, 5, 7]) if step == 4 else None)
+            batch = found.next(step, 0.0, 0.0, ahead=ahead and (step + 1) % 4 != 0)
+            drawn.append((batch.source.positions.tolist(), batch.target.positions.tolist()))
+        return drawn
+
+    whole = draw(batches(ahead), range(12))
+    first = batches(ahead)
+    draw(first, range(stop))
+    state = first.state()
+    other = batches(ahead)
+    draw(other, range(3))
+    other.restore(state)
+    assert draw(other, range(stop, 12)) == whole[stop:]
+
+
+@pytest.mark.parametrize(
+    "rows", [torch.tensor([14]), torch.tensor([-1]), torch.tensor([[1]]), torch.tensor([1.0])]
+)
+def test_a_state_of_other_data_is_refused(rows):
+    found = batches()
+    state = {**found.state(), "orders": [(1, rows), (0, torch.tensor([], dtype=torch.int64))]}
+    with pytest.raises(ValueError, match="rows of other data than 14 images"):
+        found.restore(state)

@@ -1,0 +1,221 @@
+"""Files of checkpoints: whole or not used, two at most, no code in them."""
+
+import json
+import os
+import pickle
+import resource
+import struct
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dabench import checkpoint
+from dabench.checkpoint import Checkpoints, identity
+
+WHO = identity("0123456789abcdef", "ff")
+TENSORS = {
+    "a": torch.arange(12, dtype=torch.float32).reshape(3, 4),
+    "scalar": torch.tensor(2.5),
+    "empty": torch.zeros(0, 3),
+    "half": torch.ones(2, dtype=torch.bfloat16),
+    "bytes": torch.tensor([1, 255], dtype=torch.uint8),
+    "truth": torch.tensor([True, False]),
+}
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "task" / "dann" / "seed0-0123456789abcdef.json"
+
+
+def write(path, *steps, who=WHO, tensors=TENSORS):
+    found = Checkpoints(path, who, 0)
+    for step in steps:
+        assert found.write(step, tensors, {"at": step})
+    return found
+
+
+def file_of(path, step):
+    return path.parent / f".{path.stem}.checkpoint-{step}.safetensors"
+
+
+def same(found, step):
+    assert found.step == step
+    assert found.facts == {"at": step}
+    assert found.tensors.keys() == TENSORS.keys()
+    for name, value in TENSORS.items():
+        assert found.tensors[name].dtype == value.dtype
+        assert torch.equal(found.tensors[name], value)
+
+
+def test_what_was_written_is_read(path):
+    assert Checkpoints(path, WHO, 0).latest() is None
+    write(path, 7)
+    same(Checkpoints(path, WHO, 0).latest(), 7)
+
+
+def test_the_last_two_are_kept(path):
+    write(path, 7, 9, 10, 100)
+    assert Checkpoints(path, WHO, 0).steps() == [10, 100]
+    assert sorted(os.listdir(path.parent)) == [file_of(path, step).name for step in (10, 100)]
+
+
+def test_two_runs_in_one_folder_do_not_meet(path):
+    other = path.with_name("seed0-0123456789abcdef0.json")
+    write(path, 3)
+    write(other, 5)
+    assert Checkpoints(path, WHO, 0).steps() == [3]
+    Checkpoints(path, WHO, 0).drop()
+    assert Checkpoints(other, WHO, 0).steps() == [5]
+
+
+def test_dropping_removes_what_a_killed_writer_left(path):
+    found = write(path, 3, 4)
+    left = path.with_name(f".{path.stem}.checkpoint-5.17.part")
+    left.write_bytes(b"half of it")
+    found.write(6, TENSORS, None)
+    assert not left.exists()
+    left.write_bytes(b"half of it")
+    found.drop()
+    assert list(path.parent.iterdir()) == []
+
+
+def test_one_is_due_after_some_seconds(path, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(checkpoint.time, "monotonic", lambda: now[0])
+    found = Checkpoints(path, WHO, 60)
+    assert not found.due()
+    now[0] += 60
+    assert found.due()
+    found.write(1, TENSORS, None)
+    assert not found.due()
+
+
+@pytest.mark.parametrize("key", ["run_id", "method", "torch", "dabench"])
+def test_one_of_another_identity_is_not_used(path, key):
+    write(path, 3, who={**WHO, key: "other"})
+    found = Checkpoints(path, WHO, 0)
+    assert found.latest() is None
+    assert found.notes == [f"the checkpoint after step 3 is not used: it was made with another {key}"]
+
+
+@pytest.fixture(scope="module")
+def content(tmp_path_factory):
+    path = tmp_path_factory.mktemp("one") / "run.json"
+    write(path, 3)
+    return file_of(path, 3).read_bytes()
+
+
+@given(data=st.data())
+@settings(max_examples=300)
+def test_a_damaged_one_is_not_used(tmp_path_factory, content, data):
+    """Cut, changed in a byte, or followed by something: only the bits that were written are taken."""
+    kind = data.draw(st.sampled_from(["cut", "changed", "longer"]))
+    place = data.draw(st.integers(0, len(content) - 1))
+    byte = data.draw(st.integers(0, 255).filter(lambda value: value != content[place]))
+    damaged = {
+        "cut": content[:place],
+        "changed": content[:place] + bytes([byte]) + content[place + 1 :],
+        "longer": content + bytes([byte]),
+    }[kind]
+    path = tmp_path_factory.mktemp("damaged") / "run.json"
+    file_of(path, 3).write_bytes(damaged)
+    found = Checkpoints(path, WHO, 0)
+    taken = found.latest()
+    if taken is not None:  # a byte between the names, say, that changes nothing of what is read
+        same(taken, 3)
+    else:
+        assert len(found.notes) == 1
+
+
+def foreign(header, body=b""):
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + body
+
+
+class Trap:
+    def __reduce__(self):
+        return (os._exit, (3,))
+
+
+STRANGE = {
+    "nothing": b"",
+    "a pickle": pickle.dumps(Trap()),
+    "a long header": struct.pack("<Q", 2**62) + b"{}",
+    "a header of 200 MB": struct.pack("<Q", 2 * 10**8) + b"{",
+    "no metadata": foreign({"x": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}, b"0000"),
+    "a bomb": foreign({"x": {"dtype": "F32", "shape": [10**12], "data_offsets": [0, 4 * 10**12]}}),
+    "offsets that overlap": foreign(
+        {k: {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]} for k in "xy"}, b"0000"
+    ),
+    "nested JSON": foreign({"__metadata__": {"format": "1", "about": "[" * 100_000}}),
+    "no dictionary": foreign({"__metadata__": {"format": "1", "about": "[]"}}),
+    "no identity": foreign({"__metadata__": {"format": "1", "about": '{"step": 3, "identity": 5}'}}),
+    "no digest": foreign(
+        {"__metadata__": {"format": "1", "about": json.dumps({"step": 3, "identity": WHO, "facts": 1})}}
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_what_strangers_put_there_is_not_used(path, name):
+    path.parent.mkdir(parents=True)
+    file_of(path, 3).write_bytes(STRANGE[name])
+    found = Checkpoints(path, WHO, 0)
+    assert found.latest() is None
+    assert len(found.notes) == 1
+
+
+def test_neither_are_links_folders_and_other_steps(path, tmp_path):
+    write(path, 3)
+    elsewhere = tmp_path / "elsewhere.json"
+    file_of(elsewhere, 4).symlink_to(file_of(path, 3))
+    file_of(elsewhere, 5).mkdir()
+    file_of(elsewhere, 6).write_bytes(file_of(path, 3).read_bytes())
+    found = Checkpoints(elsewhere, WHO, 0)
+    assert found.latest() is None
+    assert [note.split()[4] for note in found.notes] == ["6", "5", "4"]
+
+
+def test_a_large_one_is_not_read(path, monkeypatch):
+    write(path, 3)
+    monkeypatch.setattr(checkpoint, "LARGEST_BYTES", 100)
+    assert Checkpoints(path, WHO, 0).latest() is None
+
+
+def test_a_full_disk_leaves_the_ones_before(path):
+    found = write(path, 3)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))  # Python ignores the signal
+    try:
+        assert not found.write(5, {"large": torch.zeros(10_000)}, None)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert len(found.notes) == 1
+    assert "after step 5 could not be written" in found.notes[0]
+    assert [file.name for file in path.parent.iterdir()] == [file_of(path, 3).name]
+    same(Checkpoints(path, WHO, 0).latest(), 3)
+
+
+def test_a_folder_that_is_no_folder(tmp_path):
+    (tmp_path / "file").write_text("")
+    found = Checkpoints(tmp_path / "file" / "run.json", WHO, 0)
+    assert found.steps() == []
+    assert not found.write(5, TENSORS, None)
+    found.drop()
+    assert len(found.notes) == 1
+
+
+def test_tensors_that_share_memory_are_written_apart(path):
+    whole = torch.arange(6.0)
+    given = {
+        "whole": whole,
+        "part": whole[2:4],
+        "turned": whole.reshape(2, 3).T,
+        "again": whole.reshape(3, 2),
+    }
+    write(path, 3, tensors=given)
+    taken = Checkpoints(path, WHO, 0).latest().tensors
+    assert all(torch.equal(taken[name], value) for name, value in given.items())

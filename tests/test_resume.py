@@ -1,0 +1,213 @@
+"""Interrupted and resumed runs end with the bits of those that were left alone."""
+
+import copy
+import importlib.util
+import itertools
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from dabench import resume
+from dabench.checkpoint import TimeIsUp
+from dabench.methods.source_only import SourceOnly
+
+SCRIPT = Path(__file__).with_name("resumed.py")
+spec = importlib.util.spec_from_file_location("resumed", SCRIPT)
+assert spec is not None
+assert spec.loader is not None
+resumed = importlib.util.module_from_spec(spec)
+sys.modules["resumed"] = resumed  # dataclasses look their module up
+spec.loader.exec_module(resumed)
+CASES, Case, EVALUATED, Killed = resumed.CASES, resumed.Case, resumed.EVALUATED, resumed.Killed
+go_on, results = resumed.go_on, resumed.results
+BROAD = ["gsda on images", "teacher", "selection", "memory", "stochastic depth"]
+
+
+@pytest.fixture(scope="module")
+def whole():
+    """What the runs come to without interruption and without checkpoints."""
+    found = {}
+
+    def of(name):
+        if name not in found:
+            training, evaluator = resumed.build(CASES[name])
+            training.run(evaluator, lambda *_: None)
+            found[name] = results(training, evaluator)
+        return found[name]
+
+    return of
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_stopped_before_every_step(whole, tmp_path, name):
+    path = tmp_path / "run.json"
+    for stop in range(1, 14):
+        training, _, checkpoints = go_on(CASES[name], path, stop)
+        assert training.resumed_from == stop - 1
+        assert checkpoints.notes == []
+    training, evaluator, checkpoints = go_on(CASES[name], path)
+    assert training.resumed_from == 13
+    assert results(training, evaluator) == whole(name)
+    assert checkpoints.steps() == [12, 13]
+
+
+@pytest.mark.parametrize("name", BROAD)
+def test_killed_after_every_evaluation(whole, tmp_path, name):
+    """Nothing is written when it happens: the run goes on from the last evaluation."""
+    path = tmp_path / "run.json"
+    for stop, start in ((6, 0), (8, 4), (9, 7), (13, 7)):
+        assert go_on(CASES[name], path, stop, Killed)[0].resumed_from == start
+    training, evaluator, checkpoints = go_on(CASES[name], path)
+    assert training.resumed_from == 10
+    assert results(training, evaluator) == whole(name)
+    assert checkpoints.steps() == [7, 10], "none after the last evaluation: the record follows"
+
+
+def test_resumed_in_another_process(whole, tmp_path):
+    for number, (_, case) in enumerate(CASES.items()):
+        go_on(case, tmp_path / f"{number}.json", 9)
+    environment = {**os.environ, "PYTHONHASHSEED": "1", "PYTHONPATH": str(SCRIPT.parents[1])}
+    subprocess.run([sys.executable, str(SCRIPT), str(tmp_path)], check=True, env=environment)
+    outcome = json.loads((tmp_path / "outcome").read_text())
+    assert [name for name in CASES if outcome[name] != {"from": 9, "results": whole(name)}] == []
+
+
+def test_a_checkpoint_of_another_run_leaves_no_trace(whole, tmp_path):
+    """Of the same identity, and yet it does not fit: only a stranger's folder holds such a thing."""
+    for other in ("dann on images", "teacher", "dann on features"):
+        path = tmp_path / other / "run.json"
+        go_on(CASES[other], path, 9)
+        training, evaluator, checkpoints = go_on(CASES["gsda on images"], path)
+        assert training.resumed_from == 0
+        assert any("does not fit" in note for note in checkpoints.notes)
+        assert results(training, evaluator) == whole("gsda on images")
+
+
+def test_a_broken_checkpoint_falls_back_to_the_one_before(whole, tmp_path):
+    path = tmp_path / "run.json"
+    *_, checkpoints = go_on(CASES["selection"], path, 9)
+    newest = checkpoints._path(9)
+    newest.write_bytes(newest.read_bytes()[:-1])
+    training, evaluator, checkpoints = go_on(CASES["selection"], path)
+    assert training.resumed_from == 7
+    assert len(checkpoints.notes) == 1
+    assert results(training, evaluator) == whole("selection")
+
+
+@pytest.mark.parametrize(("every", "steps"), [(0, [4, 7]), (1e9, [])])
+def test_evaluations_write_when_one_is_due(tmp_path, every, steps):
+    *_, checkpoints = go_on(CASES["dann on images"], tmp_path / "run.json", 9, Killed, every)
+    assert checkpoints.steps() == steps
+
+
+def test_time_that_is_up_writes_one_though_none_is_due(tmp_path):
+    *_, checkpoints = go_on(CASES["dann on images"], tmp_path / "run.json", 9, TimeIsUp, 1e9)
+    assert checkpoints.steps() == [9]
+
+
+def test_whoever_lost_the_run_writes_nothing_not_even_at_an_evaluation(tmp_path):
+    *_, checkpoints = go_on(CASES["dann on images"], tmp_path / "run.json", 4, Killed)
+    assert checkpoints.steps() == []
+
+
+def test_a_run_without_steps_needs_no_checkpoint(tmp_path):
+    class Fixed(SourceOnly):
+        trains_network = False
+
+    training, evaluator, checkpoints = go_on(Case(Fixed), tmp_path / "run.json", 0)
+    assert [item.step for item in evaluator.evaluations] == [0]
+    assert (training.resumed_from, checkpoints.steps()) == (0, [])
+
+
+def test_seconds_add_up_over_the_parts(tmp_path, monkeypatch):
+    ticks = itertools.count()
+    monkeypatch.setattr(resume.time, "perf_counter", lambda: float(next(ticks)))
+    path = tmp_path / "run.json"
+    training, first, _ = go_on(CASES["dann on images"], path, 9)
+    training, second, _ = go_on(CASES["dann on images"], path)
+    seconds = [item.seconds for item in second.evaluations]
+    assert seconds[:2] == [item.seconds for item in first.evaluations]
+    assert seconds == sorted(set(seconds))
+    assert training.training_seconds == seconds[-1]
+    assert training.earlier_seconds > seconds[1], "evaluations count there"
+
+
+class Counting(SourceOnly):
+    def losses(self, source, labels, target, batch):
+        self.count = getattr(self, "count", 0) + 1
+        return super().losses(source, labels, target, batch)
+
+
+class HiddenTeacher(SourceOnly):
+    def setup(self, network):
+        self.aside = [copy.deepcopy(network.classifier)]
+
+    def losses(self, source, labels, target, batch):
+        with torch.no_grad():
+            self.aside[0][0].weight += 1
+        return super().losses(source, labels, target, batch)
+
+
+class Bank(SourceOnly):
+    def __init__(self, spec, config):
+        super().__init__(spec, config)
+        self.register_buffer("bank", torch.zeros(3), persistent=False)
+
+    def losses(self, source, labels, target, batch):
+        self.bank += 1
+        return super().losses(source, labels, target, batch)
+
+
+class Strange(SourceOnly):
+    def get_extra_state(self):
+        return {"seen": {1, 2}}
+
+    def set_extra_state(self, state):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("method", "words"),
+    [
+        (Counting, ["Counting keeps state", ": count ", "register_buffer"]),
+        (HiddenTeacher, ["HiddenTeacher keeps state", ": aside "]),
+        (Bank, ["Bank keeps state", ": bank "]),
+        (Strange, ["method.values._extra_state.seen is a set", "expected tensors"]),
+    ],
+)
+def test_a_method_whose_state_cannot_be_kept_is_told_and_runs(tmp_path, method, words):
+    _, evaluator, checkpoints = go_on(Case(method), tmp_path / "run.json")
+    assert len(evaluator.evaluations) == 4
+    assert checkpoints.steps() == []
+    (note,) = checkpoints.notes
+    assert all(word in note for word in ["the run would begin anew", *words])
+
+
+def test_norms_of_torch_that_recompute_a_weight_are_no_hidden_state(whole, tmp_path):
+    class Normed(SourceOnly):
+        def __init__(self, spec, config):
+            super().__init__(spec, config)
+            self.linear = nn.utils.spectral_norm(nn.Linear(spec.feature_dim, 2))
+
+        def losses(self, source, labels, target, batch):
+            found = super().losses(source, labels, target, batch)
+            return {"classification": found["classification"] + self.linear(target.features).square().mean()}
+
+    training, evaluator = resumed.build(Case(Normed))
+    training.run(evaluator, lambda *_: None)
+    *_, checkpoints = go_on(Case(Normed), tmp_path / "run.json", 9)
+    assert checkpoints.notes == []
+    again, second, _ = go_on(Case(Normed), tmp_path / "run.json")
+    assert again.resumed_from == 9
+    assert results(again, second) == results(training, evaluator)
+
+
+def test_the_evaluations_are_where_these_tests_expect_them(tmp_path):
+    _, evaluator, _ = go_on(CASES["dann on images"], tmp_path / "run.json")
+    assert [item.step for item in evaluator.evaluations] == EVALUATED
