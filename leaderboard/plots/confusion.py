@@ -1,6 +1,7 @@
 """Which classes are taken for which: small for two classes as for hundreds."""
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from markupsafe import Markup
 
@@ -14,7 +15,7 @@ __all__ = ["STEPS", "confusion_matrix"]
 STEPS = (0.05, 0.25, 0.5)  # a share of at least STEPS[k] has shade k + 2; smaller ones have shade 1
 MOST_NUMBERED, MOST_NAMED = 12, 20
 SMALLEST = 0.01  # of a true class; smaller shares are not drawn beyond ``MOST_NAMED`` classes
-LONGEST_NAME = 110.0
+LONGEST_NAME, LARGEST_CELL = 110.0, 60.0
 LARGEST = 5  # confusions that the text names
 
 
@@ -32,11 +33,10 @@ def confusion_matrix(confusion: Sequence[Sequence[int]], classes: Sequence[str],
     r = len(classes)
     if len(confusion) != r or any(len(row) != r for row in confusion) or not sum(map(sum, confusion)):
         return None
-    shares = [[count / max(sum(row), 1) for count in row] for row in confusion]
     named = [isolated(one) for one in classes]
     room = min(max(text_width(one, 13) for one in named) + 10, LONGEST_NAME) if r <= MOST_NAMED else 26.0
     left, top = room + 18, room + 20
-    side = WIDTH - left - 8
+    side = min(WIDTH - left - 8, LARGEST_CELL * r)
     parts = [
         text_at(left + side / 2, 14, "predicted class", "tick mid"),
         tag(
@@ -46,40 +46,34 @@ def confusion_matrix(confusion: Sequence[Sequence[int]], classes: Sequence[str],
             transform=f"translate(13 {number(top + side / 2)})rotate(-90)",
         ),
         tag("rect", x=left, y=top, width=side, height=side, class_="frame"),
-        _shades(shares, left, top, side / r),
+        _shades(confusion, left, top, side / r),
     ]
     if r <= MOST_NAMED:
         parts += _names(named, left, top, side / r, room)
     if r <= MOST_NUMBERED:
-        parts += _numbers(confusion, shares, named, left, top, side / r)
+        parts += _numbers(confusion, named, left, top, side / r)
     text = _text(confusion, named)
     return document(name, "Confusion matrix", text, top + side + 8, parts)
 
 
-def _shade(share: float) -> int:
-    return 1 + sum(share >= step for step in STEPS)
-
-
-def _shades(shares: Sequence[Sequence[float]], left: float, top: float, cell: float) -> Markup:
-    """One path a shade, in units of a cell; neighbours of one shade are one rectangle."""
-    least = 0.0 if len(shares) <= MOST_NAMED else SMALLEST
-    paths: dict[str, list[str]] = {}
-    for y, row in enumerate(shares):
-        kinds = ["" if share <= 0 or share < least else _class(x == y, share) for x, share in enumerate(row)]
-        x = 0
-        while x < len(kinds):
-            end = x
-            while end < len(kinds) and kinds[end] == kinds[x]:
-                end += 1
-            if kinds[x]:
-                paths.setdefault(kinds[x], []).append(f"M{x} {y}h{end - x}v1h{x - end}z")
-            x = end
-    drawn = [tag("path", d="".join(paths[kind]), class_=f"cell {kind}") for kind in sorted(paths)]
-    return tag("g", *drawn, transform=f"translate({number(left)} {number(top)})scale({cell:.4f})")
-
-
 def _class(right: bool, share: float) -> str:
-    return f"p{_shade(share)}" if right else f"m{_shade(share)}"
+    shade = 1 + sum(share >= step for step in STEPS)
+    return f"p{shade}" if right else f"m{shade}"
+
+
+def _shades(confusion: Sequence[Sequence[int]], left: float, top: float, cell: float) -> Markup:
+    """One path a shade, in units of a cell; neighbours of one shade are one rectangle."""
+    least = 0.0 if len(confusion) <= MOST_NAMED else SMALLEST
+    paths: dict[str, list[str]] = {}
+    for y, row in enumerate(confusion):
+        total = max(sum(row), 1)
+        drawn = [(_class(x == y, count / total), x) for x, count in enumerate(row) if count > least * total]
+        for (kind, _), cells in groupby(enumerate(drawn), lambda one: (one[1][0], one[1][1] - one[0])):
+            places = [x for _, (_, x) in cells]
+            width = len(places)
+            paths.setdefault(kind, []).append(f"M{places[0]} {y}h{width}v1h-{width}z")
+    found = [tag("path", d="".join(paths[kind]), class_=f"cell {kind}") for kind in sorted(paths)]
+    return tag("g", *found, transform=f"translate({number(left)} {number(top)})scale({cell:.4f})")
 
 
 def _names(classes: Sequence[str], left: float, top: float, cell: float, room: float) -> list[Markup]:
@@ -95,7 +89,6 @@ def _names(classes: Sequence[str], left: float, top: float, cell: float, room: f
 
 def _numbers(
     confusion: Sequence[Sequence[int]],
-    shares: Sequence[Sequence[float]],
     classes: Sequence[str],
     left: float,
     top: float,
@@ -103,10 +96,11 @@ def _numbers(
 ) -> list[Markup]:
     """The percent of the true class in every cell that is not empty."""
     parts = []
-    for y, row in enumerate(shares):
-        for x, share in enumerate(row):
-            if share > 0:
-                words = f"{confusion[y][x]} of {sum(confusion[y])} {classes[y]} taken for {classes[x]}"
+    for y, row in enumerate(confusion):
+        for x, count in enumerate(row):
+            if count:
+                share = count / sum(row)
+                words = f"{count} of {sum(row)} {classes[y]} taken for {classes[x]}"
                 text = f"{100 * share:.0f}" if share >= 0.005 else "<1"
                 at = left + (x + 0.5) * cell, top + (y + 0.5) * cell + 4.5
                 parts.append(tag("text", tip(words), text, x=at[0], y=at[1], class_="in"))

@@ -26,7 +26,7 @@ __all__ = [
 
 LEFT, RIGHT = 8.0, WIDTH - 8.0
 PITCH = 40.0  # of a lane
-MARK = 28.0  # from a lane's top to its mark
+MARK = 28.5  # from a lane's top to its mark
 SPACE = 12.0  # between words of a lane
 
 
@@ -83,7 +83,7 @@ def lane_words(
     used = [column.edge - text_width(word, 13) for column, word in zip(columns, words, strict=True) if word]
     room = min([*used, RIGHT]) - LEFT - SPACE
     extra = text_width(detail, 13) + SPACE if detail else 0.0
-    short = fit(name, max(room - extra, room / 2))
+    short = fit(name, max(room - extra, 0.4 * room))
     parts = [text_at(LEFT, top + 15, short, "name", name)]
     if detail:
         start = LEFT + text_width(short) + SPACE

@@ -18,6 +18,7 @@ __all__ = ["p_words", "pairwise_matrix"]
 HEIGHT, TOP = 27.0, 42.0
 NARROWEST, WIDEST = 35.0, 60.0
 LONGEST_NAME = 150.0
+MOST_ROWS = 20
 LONGEST_TEXT = 12  # pairs that the text names
 
 
@@ -37,7 +38,7 @@ def p_words(p: float) -> str:
 def pairwise_matrix(reading: Reading) -> Picture | None:
     """Differences and adjusted p of all pairs of rows but upper bounds. None where no pair was compared."""
     compared = {key for pair in reading.standings.pairs for key in pair}
-    rows, rest = shown([row for row in adapted(reading.table.rows) if row.group.key in compared])
+    rows, rest = shown([row for row in adapted(reading.table.rows) if row.group.key in compared], MOST_ROWS)
     if len(rows) < 2:
         return None
     left = min(max(text_width(row_name(row)) for row in rows) + 40, LONGEST_NAME)
@@ -92,8 +93,8 @@ def _p(comparison: Comparison) -> str:
 
 
 def _words(comparison: Comparison, sign: float = 1.0) -> str:
-    p = "" if comparison.adjusted is None else f", adjusted p {p_value(comparison.adjusted)}"
-    return f"{difference_words(comparison.interval, sign)} points{p}"
+    p = "" if comparison.adjusted is None else f", p {p_value(comparison.adjusted)}"
+    return f"{difference_words(comparison.interval, sign)}{p}"
 
 
 def _text(reading: Reading, rows: Sequence[Row]) -> str:

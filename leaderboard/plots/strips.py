@@ -17,7 +17,7 @@ from dabench.leaderboard.view import arrow, slug
 
 __all__ = ["collapsed_seeds", "seed_strips", "stacked"]
 
-COLUMNS = (Column("n", RIGHT - 112), Column("range", RIGHT))
+COLUMNS = (Column("n", RIGHT - 100), Column("range", RIGHT))
 TOP, RADIUS = 22.0, 3.4
 
 
@@ -36,7 +36,7 @@ class _Strip:
         if not self.values:
             return "–"
         low, high = (f"{edge(self.values.values()):.2f}" for edge in (min, max))
-        return low if low == high else f"{low} to {high}"
+        return low if low == high else f"{low}–{high}"
 
     @property
     def trouble(self) -> str:
@@ -120,7 +120,7 @@ def _draw(strip: _Strip, scale: Scale, place: int) -> tuple[list[Markup], list[M
     places = [scale(value) for value in strip.values.values()]
     levels = stacked(places, 2 * RADIUS)
     most = max(map(abs, levels), default=0)
-    lift = min(2 * RADIUS, 9.0 / most) if most else 0.0
+    lift = min(2 * RADIUS, 8.0 / most) if most else 0.0
     for (seed, value), x, level in zip(strip.values.items(), places, levels, strict=True):
         marks.append(_seed(strip, seed, value, x, middle - level * lift))
     return lane_words(strip.name, words, COLUMNS, top, strip.trouble), marks

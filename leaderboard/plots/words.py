@@ -95,15 +95,14 @@ def place_words(reading: Reading, row: Row) -> str:
     return str(standing.low) if standing.low == standing.high else f"{standing.low}–{standing.high}"
 
 
-def shown(rows: Sequence[Row]) -> tuple[list[Row], str]:
+def shown(rows: Sequence[Row], most: int = MOST_ROWS) -> tuple[list[Row], str]:
     """The rows that a picture has room for, in the table's order, and a sentence on those left out.
 
-    The first ones, the reference and the upper bounds.
+    The reference and upper bounds stay, but for more than three of them.
     """
-    first = [row for row in rows if not row.upper_bound and row.method != REFERENCE][:MOST_ROWS]
-    kept = {row.group.key for row in first}
-    other = [row for row in rows if row.upper_bound or row.method == REFERENCE][:MOST_ROWS]
-    kept |= {row.group.key for row in other}
+    apart = [row for row in rows if row.upper_bound or row.method == REFERENCE][:3]
+    others = [row for row in rows if not row.upper_bound and row.method != REFERENCE]
+    kept = {row.group.key for row in (*apart, *others[: most - len(apart)])}
     found = [row for row in rows if row.group.key in kept]
     left = len(rows) - len(found)
     return found, f" {count(left, 'row')} of the table left out." if left else ""
