@@ -11,9 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+import dabench
 from dabench.discovery import discover_rules
 from dabench.leaderboard.runs import Run
 from dabench.leaderboard.table import SuiteInfo
+from dabench.leaderboard.verify.consistency import expected_run_id
+from dabench.metrics import measure
 from dabench.records import Evaluation, Failure, Metrics, Record, RecordStore, Timing
 from dabench.scores import RuleScores
 from dabench.selection import RULES, choose
@@ -214,6 +217,68 @@ def written(tmp_path: Path) -> Callable[[list[Record]], Path]:
         return store.root
 
     return write
+
+
+def write_honest(
+    results: Path,
+    method: str = "dann",
+    task: str = "A->B",
+    seed: int = 0,
+    wrong: int = 4,
+    *,
+    labels: Any = None,
+    **fields: Any,
+) -> Path:
+    """Write a record whose every number follows from its predictions, as a run does; return its path.
+
+    Of 20 test images, ``wrong`` are predicted wrongly at the last of three evaluations, one more at each
+    earlier one; which ones depends on the seed.
+    """
+    classes = ["cat", "dog"]
+    labels = np.arange(20) % 2 if labels is None else labels
+    order = np.random.default_rng(seed).permutation(20)
+    predictions = np.stack([labels, labels, labels]).astype(np.uint8)
+    for row, mistakes in zip(predictions, (wrong + 2, wrong + 1, wrong), strict=True):
+        row[order[:mistakes]] ^= 1
+    probabilities = np.where(predictions[..., None] == np.arange(2), 0.75, 0.25).astype(np.float16)
+    found = [measure(labels, row, classes) for row in predictions]
+    evaluations = [
+        Evaluation(
+            step=step, accuracy=one.accuracy, mean_class_accuracy=one.mean_class_accuracy, seconds=step
+        )
+        for step, one in zip((100, 300, 500), found, strict=True)
+    ]
+    counts = {name: int((labels == k).sum()) for k, name in enumerate(classes)}
+    source, target = task.split("->")
+    images = {"source": f"of {source}", "target": f"of {target}", "target_test": f"of {target}"}
+    domains = {
+        role: {"fingerprint": name, "images": 20, "class_counts": counts} for role, name in images.items()
+    }
+    fields.setdefault("metric", "accuracy")
+    record = make_record(method, task, seed, getattr(found[-1], fields["metric"]), **fields)
+    values = [getattr(one, record.metric) for one in found]
+    update = {
+        "metrics": found[-1],
+        "evaluations": evaluations,
+        "value": values[-1],
+        "oracle": max(values),
+        "oracle_step": evaluations[int(np.argmax(values))].step,
+        "dataset": domains,
+        "suite_info": {"title": "Toy", "tasks": ["A->B", "B->A"], "classes": classes},
+        "code": {"version": dabench.__version__, "commit": "ab" * 20, "dirty": False},
+    }
+    record = record.model_copy(update=update)
+    record = record.model_copy(update={"run_id": expected_run_id(record)})
+    steps = np.array([100, 300, 500])
+    arrays = {"steps": steps, "predictions": predictions, "probabilities": probabilities}
+    return RecordStore(results).write(
+        record, {**arrays, "labels": labels.astype(np.uint16)}, {"steps": steps, "target_rows": np.arange(3)}
+    )
+
+
+@pytest.fixture(scope="session")
+def honest() -> Callable[..., Path]:
+    return write_honest
 
 
 @pytest.fixture(scope="module")
