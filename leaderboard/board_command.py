@@ -150,7 +150,7 @@ def print_tables(request: Request, settings: "Settings") -> None:
     from dabench.leaderboard.output import as_text
     from dabench.leaderboard.reading import read_boards
     from dabench.leaderboard.scoring import showing_progress
-    from dabench.leaderboard.site import known_suites
+    from dabench.leaderboard.reading import known_suites
     from dabench.leaderboard.summary import NO_RUNS, say, skipped
     from dabench.terminal import error_console, standard_console
 

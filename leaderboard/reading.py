@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from dabench.discovery import discover_suites
 from dabench.errors import UserError
 from dabench.leaderboard.boards import Reading, Site, Way, boards
 from dabench.leaderboard.rows import SuiteInfo
@@ -11,8 +12,9 @@ from dabench.leaderboard.runs import Run, load
 from dabench.leaderboard.scoring import known_rules, scored, selection_by
 from dabench.leaderboard.settings import Settings
 from dabench.records import Problem
+from dabench.suite import SUITES
 
-__all__ = ["ReadResults", "read_boards", "read_scored"]
+__all__ = ["ReadResults", "known_suites", "read_boards", "read_runs", "read_scored"]
 
 SLIM_FROM = 2  # confusion matrices are for pages of single runs
 
@@ -30,6 +32,32 @@ class ReadResults:
     problems: tuple[Problem, ...]
     done: int
     failed: int
+
+
+def known_suites() -> dict[str, SuiteInfo]:
+    """Title, tasks and classes of every suite that ships with dabench."""
+    discover_suites()
+    suites = {name: SUITES.get(name) for name in SUITES}
+    return {
+        name: SuiteInfo(
+            suite.manifest.title, tuple(task.name for task in suite.tasks()), suite.manifest.classes
+        )
+        for name, suite in suites.items()
+    }
+
+
+def read_runs(results: Path, slim_from: int | None = None) -> tuple[list[Run], list[Problem]]:
+    """All runs below a results folder, and the files that are none; ``slim_from`` as ``runs.load``.
+
+    Raises:
+        UserError: there is no such folder.
+    """
+    if not results.is_dir():
+        raise UserError(
+            f"no results folder at '{results}'",
+            "name it with --results, or make runs first: dabench demo, or dabench run --help",
+        )
+    return load(results, slim_from)
 
 
 def read_boards(
@@ -51,13 +79,8 @@ def read_boards(
     Raises:
         UserError: there is no such folder or rule.
     """
-    if not results.is_dir():
-        raise UserError(
-            f"no results folder at '{results}'",
-            "name it with --results, or make runs first: dabench demo, or dabench run --help",
-        )
     selection = selection_by(select)
-    runs, problems = load(results, SLIM_FROM)
+    runs, problems = read_runs(results, SLIM_FROM)
     wanted = {selection.rule_of(run) for run in runs}  # a rule that is not installed is said of each run
     rules = {name: entry for name, entry in known_rules().items() if name in wanted}
     runs = scored(results, runs, rules, advance=advance)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dabench.leaderboard.reading import known_suites, read_runs
 from dabench.leaderboard.rows import SuiteInfo, Table
 from dabench.leaderboard.runs import Run
 from dabench.leaderboard.scoring import known_rules, scored
-from dabench.leaderboard.site import known_suites, read_runs
 from dabench.leaderboard.statistics.intervals import Interval
 from dabench.leaderboard.table import aggregate
 from dabench.leaderboard.validators import Correlation, RuleCell, RuleReport, validator_report

@@ -5,28 +5,32 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from dabench.discovery import discover_suites
 from dabench.errors import UserError
-from dabench.leaderboard.against import Changes
+from dabench.leaderboard.against import Changes, compare
 from dabench.leaderboard.boards import Reading, Site, Way, boards
 from dabench.leaderboard.frame import tidy, to_csv
+from dabench.leaderboard.ledger import LEDGER_FILE, read_ledger
+from dabench.leaderboard.older import read_older
 from dabench.leaderboard.pages.about import about_pages
+from dabench.leaderboard.pages.changes import changes_pages
 from dabench.leaderboard.pages.methods import MethodRows, method_pages
+from dabench.leaderboard.pages.published import published_pages
 from dabench.leaderboard.pages.renderer import GENERATOR, Page, Renderer
 from dabench.leaderboard.pages.rows import row_pages
 from dabench.leaderboard.pages.runs import run_pages
 from dabench.leaderboard.pages.tables import board_pages, empty_index
 from dabench.leaderboard.pages.tasks import task_pages
 from dabench.leaderboard.published import published_tables
-from dabench.leaderboard.runs import Run, load
+from dabench.leaderboard.reading import known_suites, read_runs
+from dabench.leaderboard.runs import Run
 from dabench.leaderboard.scoring import known_rules, scored, selection_by
 from dabench.leaderboard.settings import Settings
 from dabench.leaderboard.table import SuiteInfo, Table
 from dabench.leaderboard.verdicts import Verdict
+from dabench.leaderboard.verify.check import verify_runs
 from dabench.records import Problem
-from dabench.suite import SUITES
 
-__all__ = ["MANY_RUNS", "Extent", "Order", "SiteReport", "known_suites", "read_runs", "write_site"]
+__all__ = ["MANY_RUNS", "Extent", "Order", "SiteReport", "write_site"]
 
 Extent = Literal["auto", "all", "none"]
 # Beyond so many runs, pages of single runs are written, and runs recomputed, on demand only.
@@ -89,37 +93,12 @@ class SiteReport:
         return tuple(reading.table for reading in self.readings)
 
 
-def known_suites() -> dict[str, SuiteInfo]:
-    """Title, tasks and classes of every suite that ships with dabench."""
-    discover_suites()
-    suites = {name: SUITES.get(name) for name in SUITES}
-    return {
-        name: SuiteInfo(
-            suite.manifest.title, tuple(task.name for task in suite.tasks()), suite.manifest.classes
-        )
-        for name, suite in suites.items()
-    }
-
-
-def read_runs(results: Path, slim_from: int | None = None) -> tuple[list[Run], list[Problem]]:
-    """All runs below a results folder, and the files that are none; ``slim_from`` as ``runs.load``.
-
-    Raises:
-        UserError: there is no such folder.
-    """
-    if not results.is_dir():
-        raise UserError(
-            f"no results folder at '{results}'",
-            "name it with --results, or make runs first: dabench demo, or dabench run --help",
-        )
-    return load(results, slim_from)
-
-
 def write_site(
     results: Path,
     out: Path,
     order: Order | None = None,
     advance: Callable[[int, int], None] | None = None,
+    advance_checks: Callable[[int, int], None] | None = None,
 ) -> SiteReport:
     """Read all records below ``results`` and write the site into ``out``; equal input gives equal bytes.
 
@@ -131,9 +110,10 @@ def write_site(
         out: the site's folder; made where missing. Pages of ours that are no longer made are removed.
         order: rule, settings and suites.
         advance: called with (runs scored, runs in all).
+        advance_checks: called with (runs recomputed, runs in all).
 
     Raises:
-        UserError: there is no such results folder or rule, or ``out`` is a file.
+        UserError: there is no such results folder, older state or rule, or ``out`` is a file.
     """
     order = order or Order()
     if out.exists() and not out.is_dir():
@@ -142,16 +122,23 @@ def write_site(
     slim = MANY_RUNS + 1 if order.pages != "all" and order.verify != "all" else None
     runs, problems = read_runs(results, slim)
     runs = scored(results, runs, rules, advance=advance)
+    suites = known_suites() if order.suites is None else order.suites
+    checked = _within(order.verify, runs)
     site = Site(
-        boards(runs, rules, order.select), known_suites() if order.suites is None else order.suites,
-        order.settings, problems, published_tables(), rules, results=results,
+        boards(runs, rules, order.select), suites, order.settings, problems, published_tables(), rules,
+        verdicts=verify_runs(results, checked, order.reruns, advance=advance_checks) if checked else {},
+        ledger=read_ledger(order.ledger or results / LEDGER_FILE),
         detailed=frozenset(run.file for run in _within(order.pages, runs)),
-        select=order.select, peeking=selection.peeking,
+        results=results, select=order.select, peeking=selection.peeking,
     )  # fmt: skip
     readings = tuple(site.read(board, Way()) for board in site.boards)
     site = replace(site, with_features=_with_features(site, readings))
+    changes = None
+    if order.against is not None:
+        older = read_older(order.against, order.select, order.settings, suites)
+        changes = compare(older, readings, order.against.name, order.settings.ci.level)
     written = set()
-    for path, content in _files(site, readings):
+    for path, content in _files(site, readings, changes):
         _write(out / path, content)
         written.add(path)
     tables = [reading.table for reading in readings]
@@ -159,7 +146,8 @@ def write_site(
     _write(out / ".nojekyll", b"")
     _remove_old_pages(out, written)
     done = sum(run.record.status == "done" for run in runs)
-    return SiteReport(out / "index.html", readings, tuple(problems), done, len(runs) - done)
+    failed = len(runs) - done
+    return SiteReport(out / "index.html", readings, tuple(problems), done, failed, site.verdicts, changes)
 
 
 def _within(extent: Extent, runs: Sequence[Run]) -> Sequence[Run]:
@@ -179,7 +167,7 @@ def _with_features(site: Site, readings: Sequence[Reading]) -> frozenset[str]:
     return frozenset([file for file in found if file in site.detailed][:WITH_FEATURES])
 
 
-def _files(site: Site, readings: tuple[Reading, ...]) -> Iterator[Page]:
+def _files(site: Site, readings: tuple[Reading, ...], changes: Changes | None) -> Iterator[Page]:
     renderer = Renderer(site)
     methods: MethodRows = {}
     for reading in readings:
@@ -190,6 +178,8 @@ def _files(site: Site, readings: tuple[Reading, ...]) -> Iterator[Page]:
             methods.setdefault(row.method, []).append((reading, row))
     yield from method_pages(renderer, methods)
     yield from about_pages(renderer)
+    yield from published_pages(renderer)
+    yield from changes_pages(renderer, changes)
     for reading in reversed(readings):  # the index last: it links to all others
         yield from reversed(list(board_pages(renderer, reading.board, reading)))
     if not readings:
@@ -205,7 +195,8 @@ def _write(path: Path, content: bytes) -> None:
 
 def _remove_old_pages(out: Path, kept: set[str]) -> None:
     """Remove pages of rows that are gone; files that we did not write stay."""
-    for path in sorted(path for folder in PAGE_FOLDERS for path in (out / folder).glob("*.html")):
+    folders = (out, *(out / folder for folder in PAGE_FOLDERS))
+    for path in sorted(path for folder in folders for path in folder.glob("*.html")):
         if path.relative_to(out).as_posix() not in kept:
             with path.open("rb") as file:
                 ours = f'content="{GENERATOR}"'.encode() in file.read(600)

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from dabench.errors import UserError
+from dabench.leaderboard.reading import known_suites
 from dabench.leaderboard.runs import load
-from dabench.leaderboard.site import Order, known_suites, write_site
+from dabench.leaderboard.site import Order, write_site
 from dabench.leaderboard.table import SuiteInfo
 from dabench.records import LARGEST_RECORD_BYTES, Record
 
