@@ -104,7 +104,7 @@ def _predictions(results: Path, run: Run, step: int | None) -> Predictions | Non
     except ArrayError:
         return None
     steps, predictions, labels = arrays["steps"], arrays["predictions"], arrays["labels"]
-    places = np.flatnonzero(steps == step) if steps.ndim == 1 else np.array([])
-    if predictions.shape != (len(steps), *labels.shape) or labels.ndim != 1 or not len(places):
+    if steps.ndim != 1 or labels.ndim != 1 or predictions.shape != (*steps.shape, *labels.shape):
         return None
-    return predictions[places[-1]], labels
+    places = np.flatnonzero(steps == step)
+    return (predictions[places[-1]], labels) if len(places) else None

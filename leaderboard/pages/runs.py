@@ -65,14 +65,16 @@ def run_pages(renderer: Renderer, reading: Reading) -> Iterator[Page]:
 def _told(run: Run) -> dict[str, Any]:
     """What any record says, that of a failed run too."""
     record = run.record
-    usual: dict[str, str] = {}
+    usual: dict[str, dict[str, str]] = defaultdict(dict)
     chosen: dict[str, str] = {}
     for path, value in sorted(run.settings.items()):
         if path == METHOD_VERSION:  # stands with the code
             continue
-        (usual if record.provenance.get(path, "").startswith(DEFAULT) else chosen)[path] = value
+        source = record.provenance.get(path, "")
+        (usual[source] if source.startswith(DEFAULT) else chosen)[path] = value
     return {
-        "settings": (chosen, usual),
+        "chosen": chosen,
+        "defaults": usual,  # many share a source: it stands once
         "parts": parts(record),
         "surroundings": flatten(record.environment),
         "frames": frames(record.failure) if record.failure else (),

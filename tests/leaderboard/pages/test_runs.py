@@ -79,6 +79,8 @@ def test_a_run_shows_its_record(folder: Any, open_page: Open, words: Words) -> N
     ]
     settings = page.get_by_role("region", name="What is not a default")
     assert "steps 500 flags" in [words(one) for one in settings.locator("tbody tr").all()]
+    page.locator("summary", has_text="Defaults, by where they come from").click()
+    assert facts(page, "configuration") == {"default": "optimiser.lr = 0.01"}
     assert page.locator("figure").count() == 4
 
 

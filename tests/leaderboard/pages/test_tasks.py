@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy.stats import binomtest
-
-from dabench.records import Record
 
 pytestmark = pytest.mark.page
 
@@ -28,10 +27,10 @@ def lines(page: Any, region: str) -> dict[str, list[str]]:
     }
 
 
-def last_right(folder: Any, method: str, task: str, seed: int) -> np.ndarray:
+def last_right(folder: Any, method: str, task: str, seed: int) -> NDArray[np.bool_]:
     """Which images a run gets right at its last step."""
     with np.load(folder.stored("predictions", method, task, seed)) as arrays:
-        return arrays["predictions"][-1] == arrays["labels"]
+        return np.asarray(arrays["predictions"][-1] == arrays["labels"])
 
 
 def test_methods_stand_by_mean_and_bounds_last(folder: Any, open_page: Open) -> None:
@@ -77,7 +76,7 @@ def test_runs_without_pages_are_not_compared_by_image(folder: Any, open_page: Op
 
 
 def test_classes_stand_with_their_images_and_gains(folder: Any, open_page: Open) -> None:
-    records: dict[str, list[Record]] = {
+    records: dict[str, list[Any]] = {
         method: [folder.add(method, seed=seed, right=right) for seed in range(3)]
         for method, right in (("source_only", 0.4), ("dann", 0.9))
     }
