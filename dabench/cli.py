@@ -12,6 +12,8 @@ import typer
 
 import dabench
 from dabench.errors import UserError
+from dabench.options import DEFAULT_DATA, DEFAULT_RESULTS, DataOption, ResultsOption
+from dabench.run_command import run
 from dabench.terminal import error_console, print_error, standard_console
 
 __all__ = ["app", "main"]
@@ -24,12 +26,6 @@ app = typer.Typer(
     add_completion=False,
 )
 
-DataOption = Annotated[
-    Path, typer.Option("--data", envvar="DABENCH_DATA", help="Data folder: one folder a suite.")
-]
-ResultsOption = Annotated[
-    Path, typer.Option("--results", envvar="DABENCH_RESULTS", help="Results folder: one record a run.")
-]
 USER_ERROR, INTERRUPTED = 2, 130
 # Typer brings click, or a copy of its own: its errors are known by name.
 CLICK_ERROR: type[Exception] = next(
@@ -40,8 +36,6 @@ MACHINE_ERRORS = frozenset({
     errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR,
     errno.EEXIST, errno.ENAMETOOLONG,
 })  # fmt: skip
-DEFAULT_DATA = Path("data")
-DEFAULT_RESULTS = Path("results")
 
 
 def _version(show: bool) -> None:
@@ -59,67 +53,7 @@ def _root(
     pass
 
 
-@app.command()
-def run(
-    config: Annotated[
-        str | None, typer.Argument(help="Sweep file, or the name of a shipped one (demo, full-table).")
-    ] = None,
-    method: Annotated[list[str] | None, typer.Option("--method", "-m", help="Repeatable.")] = None,
-    suite: Annotated[
-        list[str] | None, typer.Option("--suite", "-s", help="Name or manifest file; repeatable.")
-    ] = None,
-    task: Annotated[
-        list[str] | None,
-        typer.Option("--task", "-t", help='A2W, A:W, "A->W" or A→W; repeatable. Default: all.'),
-    ] = None,
-    backbone: Annotated[
-        list[str] | None, typer.Option("--backbone", "-b", help="timm name; repeatable.")
-    ] = None,
-    seeds: Annotated[
-        int | None, typer.Option("--seeds", min=1, help="N means seeds 0 to N-1. Default: 3.")
-    ] = None,
-    seed: Annotated[
-        list[int] | None, typer.Option("--seed", min=0, help="One seed by number; repeatable.")
-    ] = None,
-    weights: Annotated[
-        str | None, typer.Option("--weights", help="default (timm's), none, or a local file.")
-    ] = None,
-    data: DataOption = DEFAULT_DATA,
-    results: ResultsOption = DEFAULT_RESULTS,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
-    protocol: Annotated[
-        str | None, typer.Option("--protocol", help="Name, or a file; 'dabench list protocols'.")
-    ] = None,
-    recipe: Annotated[
-        list[Path] | None,
-        typer.Option("--recipe", help="Recipe file, such as the winner of dabench tune; repeatable."),
-    ] = None,
-    assign: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", help="key=value for any configuration key; METHOD.key or SUITE.key for one only."
-        ),
-    ] = None,
-    frozen_backbone: Annotated[
-        bool,
-        typer.Option(
-            "--frozen-backbone", help="Train on features that the pretrained backbone gives once: minutes."
-        ),
-    ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and run nothing.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Run again what is done.")] = False,
-    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failed run.")] = False,
-) -> None:
-    """Run methods on all tasks of suites; only what is missing in the results folder is run."""
-    from dabench.commands import RunRequest, execute
-
-    request = RunRequest(
-        config=config, methods=method, suites=suite, tasks=task, backbones=backbone, seeds=seeds, seed=seed,
-        weights=weights, data=data, results=results, device=device, assignments=assign or [],
-        protocol=protocol, recipes=recipe, frozen_backbone=frozen_backbone, dry_run=dry_run, force=force,
-        fail_fast=fail_fast,
-    )  # fmt: skip
-    raise typer.Exit(execute(request))
+app.command()(run)
 
 
 @app.command()
@@ -233,6 +167,17 @@ def tune(
         dry_run=dry_run,
     )  # fmt: skip
     raise typer.Exit(execute(request))
+
+
+@app.command()
+def status(
+    results: ResultsOption = DEFAULT_RESULTS,
+    as_json: Annotated[bool, typer.Option("--json", help="One object.")] = False,
+) -> None:
+    """Say what of a results folder is done, running, failed and missing, and how long the rest takes."""
+    from dabench.status_view import print_status
+
+    print_status(standard_console(), results, as_json)
 
 
 @app.command(name="check-method")

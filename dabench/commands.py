@@ -1,8 +1,7 @@
 """What ``dabench run`` does: merge flags into the sweep, plan, show the plan or run it, sum up."""
 
-import shlex
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,53 +10,42 @@ from rich.table import Table
 from rich.text import Text
 
 from dabench.backbones import default_weights_here
+from dabench.budget import Deadline, Expectation, parse_duration
 from dabench.display import SweepDisplay
 from dabench.errors import MissingDataError, UserError
+from dabench.executor import find_executor
+from dabench.expected import write_expected
 from dabench.hardware import resolve_device
 from dabench.openings import OpenDomains
+from dabench.order import in_order, read_order
 from dabench.plan import PlannedRun, check_weights, plan
-from dabench.records import RecordStore
-from dabench.sweep import SweepResult, run_sweep
+from dabench.records import Record, RecordStore
+from dabench.sharing import finish_leftovers
+from dabench.signals import terminated_as_interrupted
+from dabench.summary import RunRequest, say, sum_up
+from dabench.sweep import Place
 from dabench.sweepfile import SweepConfig, flag_values, read_sweep
 from dabench.terminal import standard_console
+from dabench.trackers import require_trackers
 
 __all__ = ["RunRequest", "execute"]
 
-INTERRUPTED = 130
 STATES: tuple[Literal["done", "to do", "failed"], ...] = ("done", "to do", "failed")
-
-
-@dataclass(frozen=True)
-class RunRequest:
-    """The flags of ``dabench run``; None where a flag is not given."""
-
-    data: Path
-    results: Path
-    config: str | None = None
-    methods: list[str] | None = None
-    suites: list[str] | None = None
-    tasks: list[str] | None = None
-    backbones: list[str] | None = None
-    seeds: int | None = None
-    seed: list[int] | None = None
-    weights: str | None = None
-    device: str = "auto"
-    assignments: list[str] = field(default_factory=list)
-    protocol: str | None = None
-    recipes: list[Path] | None = None
-    frozen_backbone: bool = False
-    dry_run: bool = False
-    force: bool = False
-    fail_fast: bool = False
 
 
 def execute(request: RunRequest) -> int:
     """Plan and run; return the exit code: 0, 1 after failed runs, 2 where data is missing, 130 after Ctrl-C.
 
+    SIGTERM, which batch systems send before they kill, counts as Ctrl-C.
+
     Raises:
         UserError: anything wrong in flags or configuration, before any run.
     """
     console = standard_console()
+    deadline = Deadline(parse_duration(request.max_time)) if request.max_time else None
+    priorities = read_order(request.order) if request.order else []
+    require_trackers(request.trackers)
+    executor = find_executor(request.executor, request.jobs, request.address)
     sweep, file = _sweep(request)
     device = resolve_device(request.device)
     store = RecordStore(request.results)
@@ -68,33 +56,49 @@ def execute(request: RunRequest) -> int:
     if request.dry_run:
         _print_plan(console, runs)
         for line in _absent_weights(runs):
-            _say(console, line)
+            say(console, line)
     for note in dict.fromkeys(run.note for run in runs if run.state in ("done", "to do") and run.note):
         console.print(Text.assemble(("note:", "yellow"), " ", note), soft_wrap=True)
     blocked = [run for run in runs if run.state == "blocked"]
     if blocked:
         _report_missing(blocked)
         return 2
+    runs = in_order(runs, priorities)
+    for number, priority in enumerate(priorities, start=1):
+        if not any(priority.fits(run) for run in runs):
+            say(console, f"note: entry {number} of {request.order} fits no run of this sweep")
     todo = [run for run in runs if run.state != "done"]
     if request.dry_run:
         check_weights([run for run in todo if run.weights != "default"])
         return 0
     if not todo:
-        _say(console, f"all {len(runs)} runs are done in {request.results}; --force runs them again")
+        say(console, f"all {len(runs)} runs are done in {request.results}; --force runs them again")
         return 0
     check_weights(todo)
     store.require_writable()
+    write_expected(store, runs)
+    place = Place(
+        data=request.data, results=request.results, device=device, lease=request.lease,
+        checkpoint_seconds=request.checkpoint_every, force=request.force, fail_fast=request.fail_fast,
+        deadline=deadline, trackers=request.trackers,
+    )  # fmt: skip
+    finish_leftovers(runs, place)
     if len(todo) < len(runs):
-        _say(console, f"{len(runs) - len(todo)} of {len(runs)} runs are done already")
+        say(console, f"{len(runs) - len(todo)} of {len(runs)} runs are done already")
     display.expect(len(todo))
-    with display:
-        result = run_sweep(todo, domains, store, device, display, request.fail_fast)
-    return _sum_up(console, result, len(todo), request)
+    with display, terminated_as_interrupted():
+        result = executor.run(todo, place, display, domains, _expectation(runs, store))
+    return sum_up(console, result, len(todo), request)
 
 
-def _say(console: Console, text: str) -> None:
-    """Print a line as it is: the terminal wraps it, and commands and paths can be copied."""
-    console.print(text, soft_wrap=True, markup=False, highlight=False)
+def _expectation(runs: Sequence[PlannedRun], store: RecordStore) -> Expectation:
+    """What those of the runs took that are done."""
+    expectation = Expectation()
+    for run in runs:
+        record = store.read(run.path) if run.state == "done" and run.path is not None else None
+        if isinstance(record, Record):
+            expectation.add(record)
+    return expectation
 
 
 def _sweep(request: RunRequest) -> tuple[SweepConfig, Path | None]:
@@ -133,7 +137,7 @@ def _print_plan(console: Console, runs: list[PlannedRun]) -> None:
         if run.changed
     }
     for line in [*sorted(settings), *sorted(changes)]:
-        _say(console, line)
+        say(console, line)
     several = len({run.config.backbone for run in runs}) > 1
     table = Table(title=f"{len(runs)} runs", title_justify="left")
     backbone = ("backbone",) if several else ()
@@ -175,33 +179,3 @@ def _report_missing(blocked: list[PlannedRun]) -> None:
     raise MissingDataError(
         f"images for {len(blocked)} runs are missing on this machine", "\n".join([*lines, *help_])
     )
-
-
-def _sum_up(console: Console, result: SweepResult, planned: int, request: RunRequest) -> int:
-    results = request.results
-    finished = len(result.done) + len(result.failed)
-    if result.interrupted:
-        _say(
-            console,
-            f"{finished} of {planned} runs have their record in {results}; "
-            "run the same command again to go on with the rest",
-        )
-        return INTERRUPTED
-    _say(console, f"{len(result.done)} runs done, {len(result.failed)} failed; records in {results}")
-    for record in result.failed:
-        message = record.failure.message.splitlines()[0] if record.failure else ""
-        _say(console, f"failed: {record.method} {record.suite} {record.task} seed {record.seed}: {message}")
-        _say(console, f"  repeat: {record.command}{_folders(request)}")
-    if result.failed:
-        return 1
-    _say(console, "next: dabench leaderboard" + _option("--results", results, "results"))
-    return 0
-
-
-def _folders(request: RunRequest) -> str:
-    """Where a command is to read and write; records leave it out, for they travel."""
-    return _option("--data", request.data, "data") + _option("--results", request.results, "results")
-
-
-def _option(flag: str, folder: Path, usual: str) -> str:
-    return "" if str(folder) == usual else f" {flag} {shlex.quote(str(folder))}"

@@ -1,7 +1,7 @@
 """Progress of a sweep: one live display in a terminal, plain lines elsewhere."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 
 from rich.console import Console
@@ -11,6 +11,8 @@ from dabench.plan import PlannedRun
 from dabench.records import Evaluation, Record
 
 __all__ = ["SweepDisplay"]
+
+MOST_NAMED = 3
 
 
 class SweepDisplay:
@@ -42,6 +44,7 @@ class SweepDisplay:
         self._run: TaskID | None = None
         self._preparing: dict[str, TaskID] = {}
         self._shown = 0.0
+        self._awaited: list[str] = []
 
     def __enter__(self) -> "SweepDisplay":
         self._progress.start()
@@ -99,6 +102,23 @@ class SweepDisplay:
         left = (time.perf_counter() - self._started) / self._number * (self._total - self._number)
         tail = "" if self._live else f"  about {left / 60:.0f} min left" if left > 60 else ""
         self._console.print(f"{run.label}: {self.outcome(record)}{tail}", highlight=False, markup=False)
+
+    def elsewhere(self, run: PlannedRun, record: Record) -> None:
+        """Another process has written the run's record."""
+        self._number += 1
+        self._progress.update(self._sweep, completed=self._number)
+        text = f"{run.label}: {self.outcome(record)}  by another process"
+        self._console.print(text, highlight=False, markup=False)
+
+    def wait(self, runs: Sequence[PlannedRun]) -> None:
+        """Say once which runs of other processes the sweep waits for."""
+        labels = [run.label for run in runs]
+        if labels == self._awaited:
+            return
+        self._awaited = labels
+        more = f" and {len(labels) - MOST_NAMED} more" if len(labels) > MOST_NAMED else ""
+        text = f"waiting for runs of other processes: {', '.join(labels[:MOST_NAMED])}{more}"
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def outcome(self, record: Record) -> str:
         """What is said of a run that has ended: its accuracy on the target, or why it failed."""

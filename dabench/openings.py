@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from dabench.config import RunConfig
+from dabench.errors import UserError
 from dabench.frozen import Extractor
 from dabench.images import Images, decoded_images
 from dabench.inputs import Portion, ResidentImages, Stored, Whole, resident
@@ -60,6 +61,7 @@ class OpenDomains:
         self._images: dict[tuple[str, int, str], Images] = {}
         self._resident: dict[_ResidentKey, Images | ResidentImages] = {}
         self._features: dict[Path, NDArray[np.float32]] = {}
+        self._broken: dict[tuple[str, int, str], UserError] = {}
 
     def domain(self, suite: Suite, name: str, part: Part) -> DomainData:
         """Open a part of a domain. Raises MissingDataError when it is not on this machine."""
@@ -173,14 +175,20 @@ class OpenDomains:
     def _decoded(self, data: DomainData, suite: Suite, config: RunConfig) -> Images:
         side, storage = config.image.resize, config.image.storage
         key = (data.content_fingerprint, side, storage)
+        if key in self._broken:  # decoded once, for all runs that it fails
+            raise self._broken[key].with_traceback(None)
         if key not in self._images:
-            self._images[key] = decoded_images(
-                data,
-                side,
-                "packed" if storage == "packed" else "raw",
-                f"{suite.name} {data.name}",
-                self._advance(f"images of {data.name}"),
-            )
+            try:
+                self._images[key] = decoded_images(
+                    data,
+                    side,
+                    "packed" if storage == "packed" else "raw",
+                    f"{suite.name} {data.name}",
+                    self._advance(f"images of {data.name}"),
+                )
+            except UserError as error:
+                self._broken[key] = error
+                raise
         return self._images[key]
 
     def _advance(self, what: str) -> Callable[[int, int], None] | None:

@@ -219,7 +219,7 @@ def test_the_command_of_a_real_record_repeats_the_run(dab: Callable[..., Said], 
 def test_broken_and_changed_files_are_named(dab: Callable[..., Said], tiny_suite: Path) -> None:
     command = f"run -m dann -s {tiny_suite} -t A2B --seeds 1"
     dab(command)
-    (path,) = Path("results").rglob("*.json")
+    (path,) = RecordStore(Path("results")).paths()
     path.write_bytes(path.read_bytes()[:100])
     said = dab(command, COLUMNS="40")
     assert f"note: {path} cannot be read and is made again" in said.out
@@ -257,8 +257,6 @@ def test_a_disk_that_fills_up_on_the_way(
     assert "run the same command again" in said.err
     records, problems = RecordStore(Path("results")).read_all()
     assert (len(records), problems) == (1, [])
-    said = dab("leaderboard --out site")
-    assert (said.code, said.err.partition(" ")[0]) == (2, "error:"), "the page cannot be written either"
 
 
 def test_an_interrupt_before_the_first_run(dab: Callable[..., Said], monkeypatch: pytest.MonkeyPatch) -> None:
