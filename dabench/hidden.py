@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from dabench.network import AdaptationNetwork
+
 __all__ = ["hidden_state"]
 
 # What every module has: registered state, which is kept; hooks, which are set up when a method is built.
@@ -37,6 +39,8 @@ def hidden_state(method: nn.Module, network: nn.Module, generator: torch.Generat
     found = {}
     for prefix, module in method.named_modules():
         own = {key: value for key, value in vars(module).items() if key not in USUAL}
+        if isinstance(module, AdaptationNetwork):
+            del own["position"]  # kept for every network
         own |= {key: module._buffers[key] for key in module._non_persistent_buffers_set}
         if type(module).get_extra_state is not nn.Module.get_extra_state:
             continue

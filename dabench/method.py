@@ -204,6 +204,12 @@ class Method(nn.Module):
 
     Draw with torch's global functions in any hook: the engine has set them to the method's own stream.
 
+    Runs are interrupted and resumed. What changes from step to step belongs into parameters or buffers
+    (``register_buffer``; one may be None at first, or grow), or is given out by ``get_extra_state`` and taken
+    back by ``set_extra_state``: tensors, numbers, texts, None, and lists, tuples and dicts of these. The
+    engine keeps modes, ``requires_grad``, ``spec.generator``, the optimiser's state and the last Selection.
+    A method that changes other attributes gets no checkpoints.
+
     Class attributes:
         config_class: the method's own configuration.
         title, summary, paper: for people; ``paper`` names authors, venue and year.

@@ -24,6 +24,10 @@ class AdaptationNetwork(nn.Module):
         classifier: features to logits (N, r).
         precision: of the backbone's pass in training and evaluation.
         streams: of the run.
+
+    Attributes:
+        position: in the random stream: optimisation step, passes made in it. Of a copy that a method made,
+            the step at which it was made, and the passes since then.
     """
 
     def __init__(
@@ -40,18 +44,18 @@ class AdaptationNetwork(nn.Module):
         self.classifier = classifier
         self.precision = precision
         self._streams = streams
-        self._step = (0, 0)  # optimisation step, passes made in it
+        self.position = (0, 0)
         self._draws = not isinstance(backbone, nn.Identity)  # features of a frozen backbone come ready
 
     def begin_step(self, step: int) -> None:
         """Move the network's random stream to a step."""
-        self._step = (step, 0)
+        self.position = (step, 0)
 
     def forward(self, images: Tensor) -> Outputs:
         """Run all three parts."""
         if self.training and self._draws:
-            step, passes = self._step
-            self._step = (step, passes + 1)
+            step, passes = self.position
+            self.position = (step, passes + 1)
             with self._streams.seeded("network", step, passes):
                 pooled = self._pooled(images)
         else:

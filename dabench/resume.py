@@ -24,6 +24,7 @@ from dabench.evaluation import Evaluator
 from dabench.hidden import hidden_state
 from dabench.loading import Batches
 from dabench.method import Method
+from dabench.network import AdaptationNetwork
 from dabench.stepper import Stepper
 from dabench.tree import Unstorable, flatten, unflatten
 
@@ -154,6 +155,9 @@ class Progress:
     def _all_modules(self) -> list[nn.Module]:
         return [module for whole in self._modules.values() for module in whole.modules()]
 
+    def _networks(self) -> list[AdaptationNetwork]:
+        return [module for module in self._all_modules() if isinstance(module, AdaptationNetwork)]
+
     def _parameters(self) -> list[nn.Parameter]:
         return [parameter for whole in self._modules.values() for parameter in whole.parameters()]
 
@@ -163,6 +167,7 @@ class Progress:
             "modules": {name: _taken(module) for name, module in self._modules.items()},
             "modes": [module.training for module in self._all_modules()],
             "trainable": [parameter.requires_grad for parameter in self._parameters()],
+            "positions": [network.position for network in self._networks()],
             "generator": self._generator.get_state(),
             "holders": {name: holder.state() for name, holder in self._holders.items()},
             "training_seconds": self._clock.training(),
@@ -176,6 +181,8 @@ class Progress:
             module.training = bool(mode)
         for parameter, trainable in zip(self._parameters(), state["trainable"], strict=True):
             parameter.requires_grad_(bool(trainable))
+        for network, position in zip(self._networks(), state["positions"], strict=True):
+            network.position = position
         self._generator.set_state(state["generator"])
         for name, holder in self._holders.items():
             holder.restore(state["holders"][name])

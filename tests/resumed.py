@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional
 
 from dabench.checkpoint import Checkpoints, TimeIsUp
 from dabench.config import RunConfig
@@ -65,6 +66,25 @@ class Teacher(SourceOnly):
         pooled = self.teacher(images)
         features = network.bottleneck(pooled)
         return Outputs(pooled, features, network.classifier(features))
+
+
+class MeanTeacher(SourceOnly):
+    """A copy of the whole network that draws, too, and predicts."""
+
+    def setup(self, network):
+        self.teacher = copy.deepcopy(network).requires_grad_(False)
+
+    def train_step(self, network, batch, optimise):
+        wanted = [self.teacher(batch.target.images).logits for _ in range(2)]
+        logits = network(batch.target.images).logits
+        loss = functional.cross_entropy(network(batch.source.images).logits, batch.source.labels)
+        optimise({"classification": loss + sum((logits - value).square().mean() for value in wanted)})
+        with torch.no_grad():
+            for mean, value in zip(self.teacher.parameters(), network.parameters(), strict=True):
+                mean.lerp_(value, 0.1)
+
+    def predict(self, network, images):
+        return self.teacher(images)
 
 
 class Selecting(SourceOnly):
@@ -140,6 +160,9 @@ CASES = {
     "stochastic depth": Case(
         Selecting,
         {"backbone": "test_vit", "backbone_args": {"drop_path_rate": 0.4, "proj_drop_rate": 0.3}, **SMALL},
+    ),
+    "mean teacher": Case(
+        MeanTeacher, {"backbone": "test_vit", "backbone_args": {"proj_drop_rate": 0.3}, **SMALL}
     ),
     "batch norm": Case(Teacher, {"backbone": "test_resnet", "backbone_args": {"drop_rate": 0.3}, **SMALL}),
     "no nesterov": Case("dann", {"optimiser": {"lr": 0.02, "nesterov": False}}),

@@ -1,10 +1,13 @@
 """The same runs on a GPU, where there is one: nothing waits in the loop, and both devices agree."""
 
+import contextlib
+
 import numpy as np
 import pytest
 import torch
 
 from dabench.augment import Augmentation
+from dabench.checkpoint import Checkpoints, TimeIsUp
 from dabench.config import ImageConfig
 from dabench.inputs import ArrayImages, ResidentImages, inputs_of
 from dabench.streams import Streams
@@ -52,3 +55,27 @@ def test_a_run_on_the_gpu_learns_what_one_on_the_processor_does(tiny_run):
     assert losses[0].keys() == losses[1].keys()
     for name, value in losses[0].items():
         assert losses[1][name] == pytest.approx(value, rel=0.02, abs=1e-3)
+
+
+@pytest.mark.parametrize("put", [lambda array: array, lambda array: ResidentImages(ArrayImages(array), GPU)])
+def test_a_run_on_the_gpu_is_resumed(tiny_run, tmp_path, put):
+    def part(stop):
+        def check():
+            taken.append(0)
+            if len(taken) == stop:
+                raise TimeIsUp
+
+        taken = []
+        run = tiny_run("gsda", run=False, device=GPU, put=put, steps=12)
+        checkpoints = Checkpoints(tmp_path / "run.json", {}, 0)
+        with contextlib.suppress(TimeIsUp):
+            run.training.run(run.evaluator, lambda *_: None, checkpoints, check)
+        assert checkpoints.notes == []
+        return run
+
+    part(9)
+    resumed, whole = part(None), tiny_run("gsda", device=GPU, put=put, steps=12)
+    assert resumed.training.resumed_from == 8
+    wanted = whole.weights()
+    for name, value in resumed.weights().items():
+        torch.testing.assert_close(value, wanted[name], rtol=1e-3, atol=1e-4)

@@ -17,6 +17,7 @@ from dabench.backbones import build_backbone
 from dabench.checks.examiner import Examiner
 from dabench.checks.outcome import Outcome, differences
 from dabench.checks.rehearsal import Rehearsal, planned_run, rehearse
+from dabench.checks.resumption import RESUMPTION
 from dabench.checks.spy import Spy
 from dabench.checks.squares import CLASSES, SIDE, write_suite
 from dabench.checks.verdict import Check, CheckFailed, Claim, Unsteady
@@ -285,6 +286,7 @@ CONTRACTS = (
         ),
         can_be_saved,
     ),
+    RESUMPTION,
     Check(
         Claim(
             "leaves the engine and other methods alone",
