@@ -1,12 +1,15 @@
 """Published numbers: complete, in percent, with their rule and source, and apart from measured ones."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
+from dabench.leaderboard.boards import Site
+from dabench.leaderboard.pages.published import published_pages
+from dabench.leaderboard.pages.renderer import Renderer
 from dabench.leaderboard.published import published_tables
+from dabench.leaderboard.settings import Settings
 from dabench.leaderboard.site import write_site
-from dabench.leaderboard.table import SuiteInfo
 from dabench.records import Record
 
 
@@ -33,20 +36,27 @@ def test_a_row_as_printed() -> None:
     assert gsda.notes == ("same row as GSDA in Table 2",)
 
 
-def test_published_and_measured_rows_never_share_a_table(
-    record: Callable[..., Record],
-    written: Callable[[list[Record]], Path],
-    suites: Mapping[str, SuiteInfo],
-    tmp_path: Path,
+def test_measured_and_published_figures_stand_side_by_side_and_apart(
+    record: Callable[..., Record], written: Callable[[list[Record]], Path], tmp_path: Path
 ) -> None:
-    records = [record("gsda", "A->W", seed, 0.123456, suite="office31") for seed in range(3)]
-    report = write_site(written(records), tmp_path / "site", suites)
-    page = report.index.read_text(encoding="utf-8")
-    measured, published = page.split('<h2 id="published">')
-    assert "12.35" in measured
-    assert "12.35" not in published
-    assert "95.7" not in measured
-    captions = re.findall(r"<caption[^>]*><span>\s*(.*?)\s*</span></caption>", published, re.DOTALL)
+    values = {0: 0.953, 1: 0.957, 2: 0.961}
+    records = [record("gsda", "A->W", seed, value, suite="office31") for seed, value in values.items()]
+    page = write_site(written(records), tmp_path / "site").index.read_text(encoding="utf-8")
+    measured, beside = page.split('<h2 id="published">')
+    assert "95.70" in measured
+    assert "89.7" not in measured  # the reported average
+    texts = " ".join(re.sub(r"<[^>]+>", " ", beside).split())
+    assert "95.7 0.00 , ● inside" in texts.replace("0.00,", "0.00 ,")
+    assert "the method's own paper" in texts.replace("&#39;", "'")
+    assert "Selection rule there: unstated; here: last" in texts
+    assert "published" not in (tmp_path / "site" / "results.csv").read_text()
+
+
+def test_the_page_of_published_figures_holds_every_table() -> None:
+    renderer = Renderer(Site((), {}, Settings(), published=published_tables()))
+    ((path, content),) = published_pages(renderer)
+    assert path == "published.html"
+    captions = re.findall(r"<caption[^>]*><span>\s*(.*?)\s*</span></caption>", content.decode(), re.DOTALL)
     assert len(captions) == len(published_tables())
     assert all("not measured here" in text and "Selection rule: " in text for text in captions)
-    assert "published" not in (tmp_path / "site" / "results.csv").read_text()
+    assert list(published_pages(Renderer(Site((), {}, Settings())))) == []
