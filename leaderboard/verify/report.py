@@ -147,7 +147,7 @@ def print_report(console: Console, report: Report) -> None:
     _print_ledger(say, report)
     runs = len(report.verdicts)
     counts = ", ".join(f"{count} {status}" for status, count in report.counts.items())
-    say(f"{runs} runs: {counts}" if runs else "There are no records here.")
+    say(f"{runs} run{'s' if runs > 1 else ''}: {counts}" if runs else "There are no records here.")
     if not report.fine:
         say("Something is wrong.", "bold red")
 
