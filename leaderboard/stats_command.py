@@ -64,9 +64,9 @@ def compare_rows(results: Path, a: str, b: str, wanted: dict[str, str], rule: st
     """
     from dabench.errors import UserError
     from dabench.leaderboard.boards import Board, Reading, Way, boards
+    from dabench.leaderboard.reading import known_suites, read_runs
     from dabench.leaderboard.scoring import scored, selection_by
     from dabench.leaderboard.settings import Settings
-    from dabench.leaderboard.reading import known_suites, read_runs
     from dabench.leaderboard.standings import standings
     from dabench.leaderboard.table import aggregate
     from dabench.leaderboard.versus import names, pick, versus
