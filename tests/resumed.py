@@ -92,6 +92,10 @@ class Selecting(SourceOnly):
 
     source_sampling = "class_balanced"
 
+    def losses(self, source, labels, target, batch):
+        (loss,) = super().losses(source, labels, target, batch).values()
+        return {"classification": loss * torch.rand((), generator=self.spec.generator)}
+
     def begin_epoch(self, features, progress):
         if 0.2 < progress < 0.8:
             order = features.target().outputs.logits.amax(dim=1).argsort()
