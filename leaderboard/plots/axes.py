@@ -145,14 +145,16 @@ def left_axis(
 
 
 def text_width(text: str, size: float = 14) -> float:
-    """About how wide a text is: not less than in DejaVu Sans, the widest of the page's fonts."""
+    """About how wide a text is, in DejaVu Sans, the widest of the page's fonts; others leave some room."""
     return size * sum(_width(letter) for letter in text)
 
 
 def _width(letter: str) -> float:
     if letter in "ijl.,:;|!'()[]":
         return 0.36
-    if letter in "mwMW@%→":
+    if letter in "mMW@":
+        return 1.05
+    if letter in "w%→":
         return 0.95
     if unicodedata.category(letter) in ("Cf", "Mn"):  # marks of direction, accents
         return 0.0
@@ -165,7 +167,7 @@ def fit(text: str, room: float, size: float = 14) -> str:
     """The text, cut in its middle where it is too wide: names often differ in their ends alone.
 
     >>> fit("gsda-glb-cls-grp", 200), fit("gsda-glb-cls-grp", 110)
-    ('gsda-glb-cls-grp', 'gsda-g…s-grp')
+    ('gsda-glb-cls-grp', 'gsda-…s-grp')
     """
     if text_width(text, size) <= room:
         return text

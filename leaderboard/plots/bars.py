@@ -40,11 +40,7 @@ def class_bars(per_class: Mapping[str, float | None], name: str) -> Picture | No
         y = TOP + ROW * place + (gap if gap and place >= BEST else 0)
         parts += _bar(one, value, y, names, scale)
     if gap:
-        hidden = (
-            count(len(known) - len(shown), "class")
-            if len(known) - len(shown) == 1
-            else (f"{len(known) - len(shown)} classes")
-        )
+        hidden = count(len(known) - len(shown), "class", "classes")
         parts.append(text_at(names, TOP + ROW * BEST + 14, f"… {hidden} in between …", "tick"))
     return document(name, "Accuracy by class", _text(known, len(per_class)), bottom + 40, parts)
 
@@ -70,7 +66,8 @@ def _text(known: list[tuple[str, float]], classes: int) -> str:
     mean = sum(value for _, value in known) / len(known)
     best, worst = known[0], known[-1]
     lowest = ", ".join(f"{one} {value:.1f}" for one, value in known[:-4:-1])
-    missing = f" {classes - len(known)} classes have no test image." if classes > len(known) else ""
+    rest = classes - len(known)
+    missing = f" {count(rest, 'class', 'classes')} without a test image." if rest else ""
     return (
         f"Accuracy on each of {len(known)} classes in percent, mean {mean:.1f}, from {worst[1]:.1f} "
         f"({worst[0]}) to {best[1]:.1f} ({best[0]}). Lowest: {lowest}.{missing}"

@@ -78,13 +78,13 @@ def short_points(gain: float) -> str:
     return (f"{value:+.1f}" if abs(value) < 10 else f"{value:+.0f}").replace("-", MINUS)
 
 
-def count(number: int, thing: str) -> str:
+def count(number: int, thing: str, things: str = "") -> str:
     """A number and what it counts.
 
-    >>> count(1, "seed"), count(3, "seed")
-    ('1 seed', '3 seeds')
+    >>> count(1, "seed"), count(3, "seed"), count(3, "class", "classes")
+    ('1 seed', '3 seeds', '3 classes')
     """
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+    return f"{number} {thing if number == 1 else things or thing + 's'}"
 
 
 def place_words(reading: Reading, row: Row) -> str:
