@@ -6,7 +6,7 @@ never resumed from. ``dabench.resume`` says what a run puts in.
 
 Cost: parameters and buffers of network and method, the optimiser's momentum (as large as the parameters
 again), and the outputs stored at all evaluations so far. DANN with MobileNetV2: 31 MB, 0.1 s; with ResNet-50:
-203 MB, 0.4 s on one processor core (docs/decisions/0015-checkpoints.md).
+203 MB, 0.7 s on one processor core (docs/decisions/0015-checkpoints.md).
 """
 
 import contextlib
