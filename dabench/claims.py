@@ -23,11 +23,10 @@ from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
-from dabench.holder import MOST_BYTES, Holder, myself, parse_holder
+from dabench.holder import LONGEST_LEASE, MOST_BYTES, Holder, myself, parse_holder
 from dabench.publishing import NO_LINKS
 
 __all__ = [
-    "LONGEST_LEASE",
     "MOST_ATTEMPTS",
     "Claim",
     "LeaseLost",
@@ -37,7 +36,6 @@ __all__ = [
 ]
 
 MOST_ATTEMPTS = 3  # owners that died in a row without a new checkpoint, until a run counts as failed
-LONGEST_LEASE = 3600.0  # seconds; what a claim of a stranger may ask for
 
 
 class LeaseLost(Exception):

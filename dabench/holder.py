@@ -8,10 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["MOST_BYTES", "Holder", "myself", "parse_holder"]
+__all__ = ["LONGEST_LEASE", "MOST_BYTES", "Holder", "myself", "parse_holder"]
 
 SIZE = 512  # bytes of a claim, so that a beat is overwritten in place
 MOST_BYTES = 4096
+LONGEST_LEASE = 3600.0  # seconds; what a claim of a stranger may ask for
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,10 @@ from typing import Annotated
 
 import typer
 
+from dabench.holder import LONGEST_LEASE
 from dabench.options import DEFAULT_DATA, DEFAULT_RESULTS, DataOption, ResultsOption
 
 __all__ = ["run"]
-
-LONGEST_LEASE = 3600  # as in dabench.claims, which would load torch before any --help
 
 
 def run(

@@ -14,10 +14,10 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from dabench.budget import Expectation
-from dabench.claims import LONGEST_LEASE, claim_file, read_holder
+from dabench.claims import claim_file, read_holder
 from dabench.errors import UserError
 from dabench.expected import Expected, ExpectedRun, read_expected
-from dabench.holder import Holder
+from dabench.holder import LONGEST_LEASE, Holder
 from dabench.records import SCORES_SUFFIX, Record, RecordStore
 
 __all__ = ["RunStatus", "State", "Status", "read_status"]

@@ -1,0 +1,100 @@
+"""One record a run, whoever comes second; nothing of killed processes stays."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dabench.records import Failure, Metrics, Record, RecordStore
+
+DONE: dict[str, Any] = {
+    "run_id": "0123456789abcdef", "status": "done", "suite": "tiny", "task": "A->B", "source": "alpha",
+    "target": "beta", "method": "dann", "backbone": "dann_mnist", "seed": 3, "protocol": "transductive",
+    "metric": "accuracy", "value": 0.5, "config": {"steps": 4},
+    "metrics": Metrics(accuracy=0.5, mean_class_accuracy=0.5, per_class={"x": 0.5}, confusion=[[1]]),
+    "evaluations": [{"step": 4, "accuracy": 0.5, "mean_class_accuracy": 0.5, "seconds": 1.0}],
+}  # fmt: skip
+FAILED = {"status": "failed", "failure": Failure(kind="X", message="x"), "value": None, "metrics": None}
+
+
+def record(**changes: Any) -> Record:
+    return Record.model_validate({**DONE, **changes})
+
+
+def arrays(value: int) -> dict[str, np.ndarray[Any, Any]]:
+    return {"labels": np.full(5, value)}
+
+
+def refuse(*_: Any) -> None:
+    raise OSError(1, "Operation not permitted")
+
+
+@pytest.fixture(params=["links", "no links"])
+def store(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> RecordStore:
+    if request.param == "no links":
+        monkeypatch.setattr(os, "link", refuse)
+    return RecordStore(tmp_path)
+
+
+def files(store: RecordStore) -> list[str]:
+    return sorted(path.name for path in store.root.rglob("*") if path.is_file())
+
+
+def test_who_comes_second_keeps_the_first_record(store: RecordStore) -> None:
+    first = store.publish(record(), arrays(1), arrays(2))
+    assert first is not None
+    before = {path: path.read_bytes() for path in store.root.rglob("*") if path.is_file()}
+    assert len(before) == 3
+    assert store.publish(record(value=0.25), arrays(3), arrays(4)) is None
+    assert {path: path.read_bytes() for path in store.root.rglob("*") if path.is_file()} == before
+    assert store.publish(record(value=0.25), arrays(1), arrays(2)) is None, "the same arrays have one file"
+    assert {path: path.read_bytes() for path in store.root.rglob("*") if path.is_file()} == before
+
+
+def test_what_the_plan_saw_is_replaced_and_nothing_newer(store: RecordStore) -> None:
+    path = store.path(record())
+    assert store.publish(record(**FAILED, evaluations=[])) is not None
+    seen = store.stamp(path)
+    done = store.publish(record(), arrays(1), None, seen)
+    assert done is not None
+    assert store.publish(record(value=0.25), arrays(2), None, seen) is None, "it was replaced meanwhile"
+    assert store.read(path) == done
+    forced = store.publish(record(value=0.75), arrays(3), None, store.stamp(path))
+    assert forced is not None
+    assert store.read(path) == forced
+    assert files(store) == sorted([path.name, str(forced.predictions_file)])
+
+
+def test_a_broken_record_and_one_of_another_run_are_replaced(store: RecordStore) -> None:
+    path = store.path(record())
+    for content in (b"{", record(run_id="f" * 16).content()):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        assert store.publish(record()) == record()
+        assert store.read(path) == record()
+
+
+def test_what_killed_processes_left_of_a_run_goes_and_no_more(store: RecordStore) -> None:
+    path = store.path(record())
+    path.parent.mkdir(parents=True)
+    stem = path.stem
+    gone = [
+        f".{stem}.ab12.part",
+        f".{stem}.00112233.xy.part",
+        f"{stem}.npz",
+        f"{stem}.deadbeef.validation.npz",
+    ]
+    kept = ["seed30-0123456789abcdef.npz", f"{stem}.scores.json", f"{stem}.events.jsonl", f".{stem}.claim"]
+    for name in gone + kept:
+        path.with_name(name).write_bytes(b"")
+    published = store.publish(record(), arrays(1))
+    assert published is not None
+    assert files(store) == sorted([*kept, path.name, str(published.predictions_file)])
+
+
+def test_a_pipe_is_no_record_and_blocks_nobody(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.json")
+    ((), (problem,)) = RecordStore(tmp_path).read_all()
+    assert "it is no file" in problem.reason
