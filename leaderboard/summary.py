@@ -162,9 +162,15 @@ def _changed(board: BoardChange) -> RichTable:
     for row in words.rows_that_moved(board.rows):
         told = " ".join(filter(None, (words.shift(row.difference), words.noise(row.difference))))
         name = f"{plain(row.method)}\n  {plain(row.label)}" if row.label else plain(row.method)
-        tasks = f"{len(row.cells)} tasks" if row.cells else ""
-        rescored = f"{len(row.rescored)} runs rescored" if row.rescored else ""
+        tasks, rescored = (
+            _counted(len(row.cells), "task", ""),
+            _counted(len(row.rescored), "run", " rescored"),
+        )
         facts = ", ".join(filter(None, (row.seeds, tasks, rescored, plain(row.settings))))
         averages = words.averages(row.before, row.now)
         shown.add_row(*map(escape, (name, row.kind, averages, told or DASH, words.ranks(row), facts)))
     return shown
+
+
+def _counted(count: int, what: str, more: str) -> str:
+    return f"{count} {what}{'s' if count > 1 else ''}{more}" if count else ""
