@@ -112,8 +112,7 @@ def columns_of(matches: Sequence[Match]) -> list[str]:
 def origin(source: PublishedTable, printed: PublishedRow) -> str:
     """Who made the figure, as far as the source tells.
 
-    >>> from dabench.leaderboard.groups import BOUND, REFERENCE
-from dabench.leaderboard.published import published_tables
+    >>> from dabench.leaderboard.published import published_tables
     >>> table = published_tables()[0]
     >>> table.source, origin(table, table.rows[-1])
     ('Hu et al. CVPR 2020 (GSDA), Table 1', "the method's own paper")

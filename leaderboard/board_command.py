@@ -148,9 +148,8 @@ def write_page(request: Request, settings: "Settings") -> "SiteReport":
 def print_tables(request: Request, settings: "Settings") -> None:
     """Print all tables to standard output and nothing else; write the site only where a folder was named."""
     from dabench.leaderboard.output import as_text
-    from dabench.leaderboard.reading import read_boards
+    from dabench.leaderboard.reading import known_suites, read_boards
     from dabench.leaderboard.scoring import showing_progress
-    from dabench.leaderboard.reading import known_suites
     from dabench.leaderboard.summary import NO_RUNS, say, skipped
     from dabench.terminal import error_console, standard_console
 

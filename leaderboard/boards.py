@@ -8,16 +8,17 @@ worth. Readings are made one after the other, so that a large folder does not fi
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from dabench.leaderboard.choices import Selection
-from dabench.leaderboard.groups import group
+from dabench.leaderboard.groups import Group, group
 from dabench.leaderboard.published import PublishedTable
 from dabench.leaderboard.rows import SuiteInfo, Table
 from dabench.leaderboard.runs import Run
 from dabench.leaderboard.settings import Settings
 from dabench.leaderboard.standings import Standings, standings
-from dabench.leaderboard.table import aggregate
+from dabench.leaderboard.table import one_table
 from dabench.leaderboard.verdicts import Ledger, Verdict
 from dabench.records import Problem
 from dabench.selection import RuleEntry
@@ -45,14 +46,43 @@ class Way:
 
 @dataclass(frozen=True)
 class Board:
-    """The runs of one suite, backbone, protocol and metric; all of them, failed ones too."""
+    """The runs of one suite, backbone, protocol and metric; all of them, failed ones too.
+
+    Attributes:
+        rules: selection rules that a reader may choose.
+        default: the rule that the default way takes; None for that of each run's protocol.
+    """
 
     suite: str
     backbone: str
     protocol: str
     metric: str
     runs: tuple[Run, ...]
-    ways: tuple[Way, ...] = (Way(),)
+    rules: tuple[str, ...] = ()
+    default: str | None = None
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What all its runs have in common."""
+        return self.suite, self.backbone, self.protocol, self.metric
+
+    @cached_property
+    def groups(self) -> list[Group]:
+        """The runs split into rows; the same in every way to read the board."""
+        return group(self.runs)
+
+    @cached_property
+    def ways(self) -> tuple[Way, ...]:
+        """The default, each rule that is available for one of the runs, and each on common tasks too."""
+        done = [run for run in self.runs if run.record.status == "done"]
+        usual = {Selection(self.default).rule_of(run) for run in done}
+        others = (rule for rule in self.rules if usual != {rule})
+        names = ["", *(rule for rule in others if any(_available(run, rule) for run in done))]
+        found = [{run.record.task for run in one.runs if run.record.status == "done"} for one in self.groups]
+        by_row = [tasks for tasks in found if tasks]
+        shared = set.intersection(*by_row) if by_row else set()
+        flags = (False, True) if shared and any(tasks != shared for tasks in by_row) else (False,)
+        return tuple(Way(name, flag) for name in names for flag in flags)
 
 
 @dataclass(frozen=True)
@@ -108,7 +138,8 @@ class Site:
 
     def read(self, board: Board, way: Way) -> Reading:
         """Read a board in one of its ways: table, ranks and comparisons."""
-        table = aggregate(board.runs, self.suites, self.selection(way), self.settings, way.common)[0]
+        order = self.suites, self.settings, self.selection(way), way.common
+        table = one_table(board.key, board.groups, *order)
         return Reading(board, way, table, standings(table, self.settings))
 
 
@@ -125,20 +156,9 @@ def boards(runs: Iterable[Run], rules: Iterable[str] = (), default: str | None =
     for run in runs:
         record = run.record
         split[record.suite, record.backbone, record.protocol, record.metric].append(run)
-    made = [
-        Board(*key, tuple(split[key]), _ways(split[key], sorted(rules), default)) for key in sorted(split)
-    ]
+    choices = tuple(sorted(rules)), default
+    made = [Board(*key, tuple(split[key]), *choices) for key in sorted(split)]
     return tuple(sorted(made, key=lambda board: -sum(run.record.status == "done" for run in board.runs)))
-
-
-def _ways(runs: Sequence[Run], rules: Sequence[str], default: str | None) -> tuple[Way, ...]:
-    done = [run for run in runs if run.record.status == "done"]
-    usual = {Selection(default).rule_of(run) for run in done}
-    names = ["", *(rule for rule in rules if usual != {rule} and any(_available(run, rule) for run in done))]
-    by_row = [{run.record.task for run in one.runs if run.record.status == "done"} for one in group(done)]
-    shared = set.intersection(*by_row) if by_row else set()
-    flags = (False, True) if shared and any(tasks != shared for tasks in by_row) else (False,)
-    return tuple(Way(name, flag) for name in names for flag in flags)
 
 
 def _available(run: Run, rule: str) -> bool:

@@ -8,6 +8,7 @@ domain go to different rows, and each row's label says how it differs from its s
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from dabench.leaderboard.runs import ROUNDING_ONLY, Run
 from dabench.records import Record
@@ -40,20 +41,29 @@ class Group:
     runs: tuple[Run, ...]
     label: str = ""
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Stable name among the rows of a table, for links."""
         images = ",".join(f"{name}={value}" for name, value in sorted(self.images.items()))
         return "|".join([self.method, str(self.upper_bound), self.configuration, images])
 
-    @property
+    @cached_property
     def settings(self) -> dict[str, str]:
         """Setting to value; settings that rounding alone depends on may list several."""
-        values: dict[str, set[str]] = defaultdict(set)
-        for run in self.runs:
-            for path, value in run.settings.items():
-                values[path].add(value)
+        values: dict[str, set[str]] = {path: {value} for path, value in self.runs[0].settings.items()}
+        for run in self.runs:  # in all other settings they agree, or they would not be of one row
+            for path in ROUNDING_ONLY & run.settings.keys():
+                values.setdefault(path, set()).add(run.settings[path])
         return {path: ", ".join(sorted(values[path], key=_natural)) for path in sorted(values)}
+
+    @cached_property
+    def shared(self) -> dict[str, str]:
+        """The settings that all methods have, without those that change results by rounding alone."""
+        return {
+            path: value
+            for path, value in self.settings.items()
+            if path not in ROUNDING_ONLY and not path.startswith(OWN_SETTINGS)
+        }
 
     @property
     def title(self) -> str:
@@ -172,17 +182,11 @@ def _sentence(paths: Sequence[str], fact: dict[str, str]) -> str:
     return ", ".join(parts)
 
 
-def _shared(one: Group) -> dict[str, str]:
-    return {
-        path: value
-        for path, value in one.settings.items()
-        if path not in ROUNDING_ONLY and not path.startswith(OWN_SETTINGS)
-    }
-
-
 def unlike(one: Group, other: Group) -> list[str]:
     """Settings shared by all methods in which two rows differ, as 'path=value (other value)'."""
-    mine, theirs = _shared(one), _shared(other)
+    mine, theirs = one.shared, other.shared
+    if mine == theirs:
+        return []
     return [
         f"{path}={mine.get(path, ABSENT)} ({theirs.get(path, ABSENT)})"
         for path in sorted({*mine, *theirs})

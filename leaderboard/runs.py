@@ -3,6 +3,7 @@
 import gc
 import hashlib
 import json
+import math
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -89,11 +90,14 @@ def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 def _words(value: Any) -> str:
+    kind = type(value)
+    if kind is str:
+        return str(value)
     if value is None:
         return ABSENT
-    if isinstance(value, str):
-        return value
-    return repr(value) if type(value) is int else json.dumps(value, sort_keys=True)
+    if kind is int or (kind is float and math.isfinite(value)):
+        return repr(value)  # what JSON says too, in a tenth of the time
+    return json.dumps(value, sort_keys=True)
 
 
 def _fingerprints(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

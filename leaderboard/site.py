@@ -1,6 +1,8 @@
 """From a results folder to a static site: read, aggregate, render, write."""
 
+import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -138,9 +140,10 @@ def write_site(
         older = read_older(order.against, order.select, order.settings, suites)
         changes = compare(older, readings, order.against.name, order.settings.ci.level)
     written = set()
-    for path, content in _files(site, readings, changes):
-        _write(out / path, content)
-        written.add(path)
+    with _records_left_alone():
+        for path, content in _files(site, readings, changes):
+            _write(out / path, content)
+            written.add(path)
     tables = [reading.table for reading in readings]
     _write(out / "results.csv", to_csv(tidy(tables, selection)))
     _write(out / ".nojekyll", b"")
@@ -184,6 +187,16 @@ def _files(site: Site, readings: tuple[Reading, ...], changes: Changes | None) -
         yield from reversed(list(board_pages(renderer, reading.board, reading)))
     if not readings:
         yield empty_index(renderer)
+
+
+@contextmanager
+def _records_left_alone() -> Iterator[None]:
+    """Keep the cyclic garbage collector from walking through all records again and again."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _write(path: Path, content: bytes) -> None:

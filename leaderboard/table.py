@@ -30,7 +30,7 @@ from dabench.leaderboard.statistics.images import wilson_interval
 from dabench.leaderboard.statistics.intervals import ROUNDING, Interval
 from dabench.leaderboard.statistics.ranks import competition_ranks
 
-__all__ = ["FEWEST_SEEDS", "REFERENCE", "Cell", "Row", "SuiteInfo", "Table", "aggregate"]
+__all__ = ["FEWEST_SEEDS", "REFERENCE", "Cell", "Row", "SuiteInfo", "Table", "aggregate", "one_table"]
 
 
 def aggregate(
@@ -53,10 +53,8 @@ def aggregate(
     for run in runs:
         record = run.record
         split[record.suite, record.backbone, record.protocol, record.metric].append(run)
-    order = settings or Settings(), selection or Selection(), common
-    return tuple(
-        _table(key, split[key], suites.get(key[0]) or _told(split[key]), *order) for key in sorted(split)
-    )
+    order = suites, settings or Settings(), selection or Selection(), common
+    return tuple(one_table(key, group(split[key]), *order) for key in sorted(split))
 
 
 def _told(runs: Sequence[Run]) -> SuiteInfo | None:
@@ -72,18 +70,29 @@ def _told(runs: Sequence[Run]) -> SuiteInfo | None:
     return SuiteInfo(str(infos[-1].get("title", "")) or runs[0].record.suite, **texts)
 
 
-def _table(
+def one_table(
     key: tuple[str, str, str, str],
-    runs: Sequence[Run],
-    info: SuiteInfo | None,
+    groups: Sequence[Group],
+    suites: Mapping[str, SuiteInfo],
     settings: Settings,
     selection: Selection,
     common: bool,
 ) -> Table:
+    """One of the tables that ``aggregate`` builds, from runs that are split into rows already.
+
+    Args:
+        key: suite, backbone, protocol and metric of all the runs.
+        groups: what ``groups.group`` makes of the runs.
+        suites: as ``aggregate``, likewise all others.
+        settings: of intervals and comparisons.
+        selection: of the evaluation that counts.
+        common: only the tasks that every row has.
+    """
+    runs = [run for one in groups for run in one.runs]
+    info = suites.get(key[0]) or _told(runs)
     seen = sorted({run.record.task for run in runs})
     known = info.tasks if info else ()
     tasks = (*known, *(task for task in seen if task not in known))
-    groups = group(runs)
     if common:
         tasks = _common(groups, tasks)
     classes = len(info.classes) if info else 0

@@ -128,6 +128,10 @@ def _rule(table: Table, rows: Sequence[Row], entry: RuleEntry) -> RuleReport:
     tried = [task for task in table.tasks if task in present]
     selection = Selection(entry.name)
     choices = {run.file: selection.choose(run) for run in everything}
+    if entry.name != LAST and not any(_scores(run, entry.name) for run in everything):
+        nothing = Correlation() if entry.cls.compares_runs else None
+        cells = tuple(_absent(row, choices) for row in rows)
+        return RuleReport(entry.name, entry, cells, None, None, nothing)
     pooled = correlation(everything, tried, entry) if entry.cls.compares_runs else None
     cells = tuple(_cell(row, table.tasks, tried, entry, choices) for row in rows)
     regret, gain = (
@@ -167,6 +171,16 @@ def _cell(
     )
 
 
+def _scores(run: Run, rule: str) -> list[float | None]:
+    return run.scores[rule].scores if rule in run.scores else []
+
+
+def _absent(row: Row, choices: Mapping[str, Choice]) -> RuleCell:
+    """A rule that is available for no run, in thousands of which it should cost nothing."""
+    missing = Counter(choices[run.file].reason for run in row.used)
+    return RuleCell(len(row.used), 0, None, None, None, Correlation(), dict(sorted(missing.items())))
+
+
 def _minus(left: float | None, right: float | None) -> float | None:
     return None if left is None or right is None else left - right
 
@@ -180,10 +194,7 @@ def correlation(runs: Iterable[Run], tasks: Sequence[str], entry: RuleEntry) -> 
     points: dict[str, list[tuple[float, float]]] = {task: [] for task in tasks}
     undefined = 0
     for run in runs:
-        if entry.name not in run.scores:
-            continue
-        scores = run.scores[entry.name].scores
-        for score, evaluation in zip(scores, run.record.evaluations, strict=False):
+        for score, evaluation in zip(_scores(run, entry.name), run.record.evaluations, strict=False):
             if score is None:
                 undefined += 1
             else:

@@ -4,6 +4,7 @@ import math
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache, lru_cache
 
 from markupsafe import Markup
 
@@ -149,6 +150,7 @@ def text_width(text: str, size: float = 14) -> float:
     return size * sum(_width(letter) for letter in text)
 
 
+@cache
 def _width(letter: str) -> float:
     if letter in "ijl.,:;|!'()[]":
         return 0.36
@@ -163,6 +165,7 @@ def _width(letter: str) -> float:
     return 0.72 if letter.isupper() else 0.63
 
 
+@lru_cache(4096)
 def fit(text: str, room: float, size: float = 14) -> str:
     """The text, cut in its middle where it is too wide: names often differ in their ends alone.
 
