@@ -91,7 +91,8 @@ class Group:
             for path, values in self.settings.items()
             if path in ROUNDING_ONLY and len({run.settings.get(path) for run in self.runs}) > 1
         ]
-        digests = {run.record.method_info.get("source_sha256") for run in self.runs} - {None}
+        told = (run.record.method_info.get("source_sha256") for run in self.runs)
+        digests = {str(digest) for digest in told if digest is not None}
         if len(digests) > 1:
             pooled.append("the method's file changed between runs without a new version")
         return pooled
