@@ -1,11 +1,14 @@
 """The page of changes: against an older state of the results, and the ledger."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
 
 from dabench.leaderboard import change_words as words
 from dabench.leaderboard.addresses import CHANGES
 from dabench.leaderboard.against import Changes
 from dabench.leaderboard.pages.renderer import Page, Renderer
+from dabench.leaderboard.verdicts import Entry
 
 __all__ = ["changes_pages"]
 
@@ -23,4 +26,21 @@ def changes_pages(renderer: Renderer, changes: Changes | None = None) -> Iterato
     if changes is None and not ledger.entries and not ledger.broken:
         return
     newest = list(reversed(ledger.entries))[:MOST_LEDGER_LINES]
-    yield renderer.page(CHANGES, "changes.html.j2", changes=changes, entries=newest, words=words)
+    yield renderer.page(
+        CHANGES, "changes.html.j2", changes=changes, entries=_together(newest), shown=len(newest), words=words
+    )
+
+
+@dataclass(frozen=True)
+class _Entries:
+    """Lines of the ledger that stand together and say the same of their records."""
+
+    date: str
+    action: str
+    reason: str
+    lines: tuple[Entry, ...]
+
+
+def _together(entries: Iterable[Entry]) -> list[_Entries]:
+    groups = groupby(entries, lambda entry: (entry.date, entry.action, entry.reason))
+    return [_Entries(*said, tuple(lines)) for said, lines in groups]
