@@ -191,7 +191,8 @@ class Checkpoints:
             if not isinstance(about, dict) or about.get("step") != step:
                 raise ValueError("it is damaged")
             self._require_identity(about.get("identity"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no dict
+            # Copies: what a file backs is lost when a network folder is, or another process drops it.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118  no dict
         if given.get("sha256") != _digest(tensors, given["about"]):
             raise ValueError("it is damaged: its digest differs")
         return Checkpoint(step, tensors, about.get("facts"))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+import dabench.running
 import dabench.sweep
 from dabench.inputs import Portion
 from dabench.openings import OpenDomains
@@ -116,7 +117,7 @@ def test_stored_outputs_are_of_the_rows_that_they_name(spied, tmp_path, monkeypa
             super().__init__(*arguments)
             built.append(self)
 
-    monkeypatch.setattr(dabench.sweep, "Training", Kept)
+    monkeypatch.setattr(dabench.running, "Training", Kept)
     store = RecordStore(tmp_path / "results")
     record = dabench.sweep.run_one(run, OpenDomains(None), store, PROCESSOR, lambda *_: None)
     assert record.status == "done", record.failure
