@@ -1,6 +1,7 @@
 """The main table under the hand: sorting, filters, columns, the address; and all of it without a script."""
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -183,6 +184,20 @@ def test_common_tasks_have_a_page(site: Path, open_page: Open) -> None:
     assert page.locator("tr[data-status=incomplete]").count() == 0
 
 
+def test_the_address_is_copied(site: Path, open_page: Open) -> None:
+    page = open_page(site, permissions=["clipboard-read", "clipboard-write"])
+    page.get_by_label("Search").fill("gsda")
+    page.get_by_role("button", name="Copy link").click()
+    assert page.locator("#shown").inner_text() == "link copied"
+    assert page.evaluate("navigator.clipboard.readText()") == f"{site.as_uri()}#q=gsda"
+
+
+def test_cells_are_small(site: Path) -> None:
+    cells = re.findall(r'<td[^>]*><a href="[^"]*#task-\d.*?</td>', site.read_text(encoding="utf-8"))
+    assert len(cells) == 11
+    assert max(map(len, cells)) <= 250
+
+
 def test_without_a_script_nothing_is_dead_and_nothing_lacks(site: Path, open_page: Open) -> None:
     page = open_page(site, java_script_enabled=False)
     assert names(page) == ORDER
@@ -215,7 +230,10 @@ def test_every_kind_of_page_is_accessible(
 def test_it_prints_without_controls(site: Path, open_page: Open) -> None:
     page = open_page(site, color_scheme="dark")
     page.emulate_media(media="print")
-    assert page.locator(".controls, nav, .save-svg").locator("visible=true").count() == 0
+    assert page.locator(".controls, nav.site, .save-svg").locator("visible=true").count() == 0
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert page.locator(".scroll").first.evaluate("one => getComputedStyle(one).overflow") == "visible"
+    assert page.locator(".chooser a:visible").all_inner_texts()[:2] == ["toy", "resnet50.tv_in1k"]
+    page.set_viewport_size({"width": 1032, "height": 700})  # what an A4 sheet across has between its margins
+    assert page.locator("table.board").evaluate("one => one.offsetWidth") <= 1032
     assert page.pdf(prefer_css_page_size=True).startswith(b"%PDF")
