@@ -1,4 +1,4 @@
-"""The bounds of a table: what they tell of a row, and how to run one that is missing."""
+"""The bounds of a table: what they tell of a row, and how to run what is missing."""
 
 import shlex
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from dabench.leaderboard.rows import NotRun, Row
 from dabench.leaderboard.runs import Run
 from dabench.leaderboard.statistics.intervals import LEVEL, Share, paired_share
 
-__all__ = ["absent_bounds", "share_of_gap"]
+__all__ = ["absent_bounds", "further_seeds", "share_of_gap"]
 
 # Of a recorded command, what belongs to the run and not to the table.
 OF_THE_RUN = frozenset({"--method", "--task", "--seed", "--device"})
@@ -35,18 +35,30 @@ def absent_bounds(runs: Sequence[Run]) -> tuple[NotRun, ...]:
     return tuple(NotRun(name, _command(name, runs)) for name in (REFERENCE, BOUND) if name not in methods)
 
 
+def further_seeds(runs: Sequence[Run], seeds: Sequence[int]) -> str:
+    """The command that runs the row of these runs with further seeds, its own settings included."""
+    return _joined(runs[0].record.method, runs, [_options(run.record.command, True) for run in runs], seeds)
+
+
 def _command(method: str, runs: Sequence[Run]) -> str:
     """How to run a method as the runs of a table were: with the options that all their commands share."""
-    recorded = [options for options in (_options(run.record.command) for run in runs) if options]
-    first = recorded[0] if recorded else []
-    shared = [option for option in first if all(option in other for other in recorded)]
+    seeds = sorted({run.record.seed for run in runs})
+    return _joined(method, runs, [_options(run.record.command) for run in runs], seeds)
+
+
+def _joined(
+    method: str, runs: Sequence[Run], recorded: Sequence[list[tuple[str, ...]]], seeds: Sequence[int]
+) -> str:
+    told = [options for options in recorded if options]
+    first = told[0] if told else []
+    shared = [option for option in first if all(option in other for other in told)]
     if not any(option[0] == "--suite" for option in shared):
         shared.insert(0, ("--suite", runs[0].record.suite))
     words = ["dabench", "run", "--method", method]
-    return shlex.join([*words, *(word for option in shared for word in option), *_seeds(runs)])
+    return shlex.join([*words, *(word for option in shared for word in option), *_seeds(seeds)])
 
 
-def _options(command: str) -> list[tuple[str, ...]]:
+def _options(command: str, of_the_method: bool = False) -> list[tuple[str, ...]]:
     """The options of a recorded command, each with its value; empty where it is no command of ``run``."""
     try:
         words = shlex.split(command)
@@ -61,15 +73,15 @@ def _options(command: str) -> list[tuple[str, ...]]:
     return [
         option
         for option in found
-        if option[0] not in OF_THE_RUN and not (option[0] == "--set" and option[-1].startswith(OF_THE_METHOD))
+        if option[0] not in OF_THE_RUN
+        and (of_the_method or not (option[0] == "--set" and option[-1].startswith(OF_THE_METHOD)))
     ]
 
 
-def _seeds(runs: Sequence[Run]) -> list[str]:
-    """The seeds of the table's runs; 0, 1, 2 are the command's own."""
-    seeds = sorted({run.record.seed for run in runs})
-    if seeds == list(range(3)):
+def _seeds(seeds: Sequence[int]) -> list[str]:
+    """Options for these seeds; 0, 1, 2 are the command's own."""
+    if list(seeds) == list(range(3)):
         return []
-    if seeds == list(range(len(seeds))):
+    if list(seeds) == list(range(len(seeds))):
         return ["--seeds", str(len(seeds))]
     return [word for seed in seeds for word in ("--seed", str(seed))]

@@ -7,6 +7,7 @@ import typer
 
 from dabench.leaderboard.board_command import add_leaderboard
 from dabench.leaderboard.stats_command import add_stats
+from dabench.leaderboard.suggest_command import add_suggest
 from dabench.leaderboard.verify_command import add_verify
 
 __all__ = ["add_to", "select_runs"]
@@ -37,6 +38,7 @@ def add_to(app: typer.Typer) -> None:
 
     add_verify(app)
     add_stats(app)
+    add_suggest(app)
 
 
 def select_runs(results: Path, rules: tuple[str, ...], jobs: int, style: str, runs: bool) -> None:

@@ -19,11 +19,12 @@ from typing import Any
 
 import numpy as np
 
-from dabench.leaderboard.site import known_suites
+from dabench.leaderboard.reading import known_suites
 from dabench.records import Record, RecordStore
 
 BACKBONES = ("resnet50.tv_in1k", "vit_base_patch16_224", "mobilenetv2_100")
 SUITES = ("office31", "officehome", "visda2017", "digits", "minidigits")
+METHODS = ("source_only", "target_only", "dann", "cdan", "gsda")
 SEEDS = 10
 EVALUATIONS = 10
 LEVEL = {"office31": 0.82, "officehome": 0.65, "visda2017": 0.60, "digits": 0.85, "minidigits": 0.65}
@@ -34,7 +35,11 @@ def records(count: int) -> Iterator[Record]:
     infos = known_suites()
     made = 0
     for number in range(10_000):
-        name = ("source_only", "target_only", "dann", "cdan", "gsda")[number] if number < 5 else f"method-{number}"
+        name = (
+            ("source_only", "target_only", "dann", "cdan", "gsda")[number]
+            if number < 5
+            else f"method-{number}"
+        )
         for suite in SUITES:
             for backbone in BACKBONES:
                 for task in infos[suite].tasks:
@@ -71,7 +76,7 @@ def record(name: str, number: int, suite: str, info: Any, backbone: str, task: s
         "method": name, "backbone": backbone, "seed": seed, "protocol": "transductive", "config": config,
         "uses_target_labels": name == "target_only",
         "metric": "mean_class_accuracy" if suite == "visda2017" else "accuracy",
-        "provenance": dict.fromkeys(paths, "default: the recipe that all methods share, as published by its authors"),
+        "provenance": dict.fromkeys(paths, "default: as in the recipe that all methods share"),
         "method_info": {"version": 1, "source_sha256": "ab" * 32, "title": name.upper(), "paper": "Made up"},
         "suite_info": {"title": info.title, "tasks": list(info.tasks), "classes": classes},
         "dataset": {
@@ -126,7 +131,9 @@ def measure(folder: Path, arguments: list[str]) -> None:
         sizes = {path: path.stat().st_size for path in Path(out).rglob("*.html")}
         largest = max(sizes, key=lambda path: sizes[path])
         print(f"{seconds:.1f} s, peak {peak:.2f} GiB in one process, {len(sizes)} pages")
-        print(f"index {sizes[Path(out) / 'index.html'] / 1000:.0f} kB, all {sum(sizes.values()) / 1e6:.1f} MB")
+        print(
+            f"index {sizes[Path(out) / 'index.html'] / 1000:.0f} kB, all {sum(sizes.values()) / 1e6:.1f} MB"
+        )
         print(f"largest {largest.relative_to(out)}: {sizes[largest] / 1000:.0f} kB")
 
 

@@ -1,0 +1,86 @@
+"""Which runs would tell most: further seeds of neighbours that the table cannot tell apart."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dabench.leaderboard.bounds import further_seeds
+from dabench.leaderboard.rows import Row
+from dabench.leaderboard.standing_notes import row_name
+from dabench.records import write_atomically
+
+if TYPE_CHECKING:
+    from dabench.leaderboard.boards import Reading
+
+__all__ = ["Suggestion", "suggestions", "write_order"]
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """Further seeds of two neighbours.
+
+    Attributes:
+        upper, lower: names of the rows.
+        difference: of their averages, upper minus lower.
+        needed: seeds of each that would tell such a difference apart with power 0.8.
+        seeds: those to run, in both rows, after the largest that either has.
+        commands: one a row.
+    """
+
+    suite: str
+    backbone: str
+    protocol: str
+    upper: str
+    lower: str
+    difference: float
+    needed: int
+    seeds: tuple[int, ...]
+    commands: tuple[str, ...]
+    methods: tuple[str, ...]
+
+
+def suggestions(readings: Sequence["Reading"], most: int) -> list[Suggestion]:
+    """Neighbours that further seeds would part, the cheapest first.
+
+    Args:
+        readings: boards with their standings.
+        most: seeds to add at most; pairs that need more are left out, for they may well be equal.
+    """
+    found = [one for reading in readings for one in _of(reading, most)]
+    return sorted(found, key=lambda one: (len(one.seeds), one.suite, one.backbone, one.protocol))
+
+
+def _of(reading: "Reading", most: int) -> Iterator[Suggestion]:
+    table = reading.table
+    ranked = [row for row in table.rows if row.group.key in reading.standings.rows]
+    for upper, lower in pairwise(ranked):
+        pair = reading.standings.pairs.get((upper.group.key, lower.group.key))
+        if pair is None or pair.resolved or pair.seeds_needed is None:
+            continue
+        more = pair.seeds_needed - min(len(upper.averages), len(lower.averages))
+        if not 0 < more <= most:
+            continue
+        first = 1 + max(run.record.seed for row in (upper, lower) for run in row.group.runs)
+        seeds = tuple(range(first, first + more))
+        yield Suggestion(
+            table.suite, table.backbone, table.protocol, row_name(upper), row_name(lower),
+            pair.interval.mean, pair.seeds_needed, seeds,
+            tuple(_command(row, seeds) for row in (upper, lower)), (upper.method, lower.method),
+        )  # fmt: skip
+
+
+def _command(row: Row, seeds: Sequence[int]) -> str:
+    return further_seeds(row.group.runs, seeds)
+
+
+def write_order(path: Path, found: Sequence[Suggestion]) -> None:
+    """Write the suggestions as a file for ``dabench run --order``."""
+    lines = [
+        {"method": method, "suite": one.suite, "backbone": one.backbone, "seeds": list(one.seeds)}
+        for one in found
+        for method in dict.fromkeys(one.methods)
+    ]
+    write_atomically(path, (json.dumps(lines, indent=1) + "\n").encode())
