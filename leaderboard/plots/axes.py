@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 
 from markupsafe import Markup
 
-from dabench.leaderboard.plots.svg import number, tag, text_at
+from dabench.leaderboard.plots.svg import WIDTH, number, tag, text_at
 
 __all__ = [
     "Scale",
@@ -129,7 +129,10 @@ def bottom_axis(
     )
     middle = (scale.start + scale.stop) / 2
     parts = [tag("path", d=lines, class_="grid")] if lines else []
-    parts += [text_at(scale(value), bottom + 15, text, "tick mid") for value, text in marks]
+    for value, text in marks:
+        half = text_width(text, 13) / 2
+        inside = min(max(scale(value), half), max(WIDTH - half, half))  # the outermost ones too
+        parts.append(text_at(inside, bottom + 15, text, "tick mid"))
     return [*parts, text_at(middle, bottom + 33, title, "tick mid")]
 
 

@@ -17,7 +17,7 @@ from dabench.leaderboard.view import HEAT_STEPS, MINUS, arrow, heat, points
 __all__ = ["gain_heat_map"]
 
 HEIGHT, TOP = 27.0, 22.0
-NARROWEST, WIDEST, APART = 37.0, 110.0, 6.0
+NARROWEST, WIDEST, APART = 37.0, 130.0, 6.0
 LONGEST_NAME = 150.0
 
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from markupsafe import Markup
 
 from dabench.leaderboard.boards import Reading
 from dabench.leaderboard.groups import REFERENCE, unlike
-from dabench.leaderboard.plots.axes import around, bottom_axis
+from dabench.leaderboard.plots.axes import Scale, around, bottom_axis
 from dabench.leaderboard.plots.lanes import LEFT, MARK, PITCH, RIGHT, Column, Lane, draw_lanes, heads, spans
 from dabench.leaderboard.plots.marks import shape_of
 from dabench.leaderboard.plots.picture import Picture
@@ -71,10 +72,9 @@ def ablation_ladder(reading: Reading, level: float = LEVEL) -> Picture | None:
     ends = [100 * end for one in averages for end in (one.mean, one.low, one.high) if end is not None]
     scale = around(ends, LEFT + 4, RIGHT - 4, (0, 100))
     bottom = TOP + PITCH * len(rungs)
-    stairs = [(scale(100 * one.mean), TOP + k * PITCH + MARK) for k, one in enumerate(averages)]
     lines: list[Markup] = [
         *bottom_axis(scale, spans(TOP, len(rungs)), bottom, f"mean {metric_words(reading.table)}"),
-        tag("path", d=_stairs(stairs), class_="stairs"),
+        tag("path", d=_steps([100 * one.mean for one in averages], scale), class_="step"),
     ]
     parts = [*heads(COLUMNS, 14), *draw_lanes([_lane(rung) for rung in rungs], COLUMNS, scale, TOP, lines)]
     text = _text(rungs, intervals_words(averages, level))
@@ -123,15 +123,19 @@ def _lane(rung: _Rung) -> Lane:
     )
 
 
-def _stairs(places: Sequence[tuple[float, float]]) -> str:
-    d = f"M{number(places[0][0])} {number(places[0][1])}"
-    for x, y in places[1:]:
-        d += f"V{number(y)}H{number(x)}"
-    return d
+def _steps(means: Sequence[float], scale: Scale) -> str:
+    """In each lane but the first, a bar from the mean of the rung above to its own."""
+    return "".join(
+        f"M{number(scale(above))} {number(TOP + k * PITCH + MARK)}H{number(scale(mean))}"
+        for k, (above, mean) in enumerate(pairwise(means), 1)
+    )
 
 
 def _text(rungs: Sequence[_Rung], intervals: str) -> str:
     differs = any(unlike(rung.row.group, rungs[-1].row.group) for rung in rungs)
     note = " The rungs differ in other settings too." if differs else ""
     listed = "; ".join(rung.words for rung in rungs)
-    return f"Table 1 of the GSDA paper, measured here, with {intervals}. {listed}.{note}"
+    return (
+        f"Table 1 of the GSDA paper, measured here, with {intervals}; bars lead from rung to rung. "
+        f"{listed}.{note}"
+    )

@@ -80,7 +80,7 @@ def _cell(boxes: Boxes, x: float, y: float, found: tuple[Comparison, float] | No
         return text_at(middle, y + 18, "–", "tick mid")
     comparison, sign = found
     gain = sign * comparison.interval.mean
-    class_ = "in sure" if comparison.resolved else "in unsure"
+    class_ = "in" if comparison.resolved else "in unsure"
     if comparison.resolved:
         boxes.add("lower" if not above else "up" if gain > 0 else "down", x, y)
     if not above:
@@ -107,6 +107,6 @@ def _text(reading: Reading, rows: Sequence[Row]) -> str:
         listed.append(f"and {len(resolved) - len(shown)} more")
     return (
         f"All pairs of {len(rows)} rows. Above the diagonal: row minus column in points; below it: p after "
-        f"Holm’s correction, by the {reading.standings.test}. Framed bold cells are told apart: "
+        f"Holm’s correction, by the {reading.standings.test}. Framed cells are told apart: "
         f"{len(resolved)} of {len(pairs)} pairs. {'; '.join(listed)}{'.' if listed else ''}"
     ).rstrip()

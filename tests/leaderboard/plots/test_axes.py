@@ -1,5 +1,6 @@
 """Scales, ticks, and labels moved apart."""
 
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -8,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from dabench.leaderboard.plots.axes import Scale, around, dodge, fit, text_width, tick_text, ticks
+from dabench.leaderboard.plots.axes import (
+    Scale,
+    around,
+    bottom_axis,
+    dodge,
+    fit,
+    text_width,
+    tick_text,
+    ticks,
+)
 
 
 def test_a_scale_may_run_downwards_and_is_cut_at_its_ends() -> None:
@@ -86,3 +96,13 @@ def test_a_name_is_cut_in_its_middle() -> None:
 
 def test_marks_of_direction_have_no_width() -> None:
     assert text_width("\u2068abc\u2069") == text_width("abc")
+
+
+def test_the_outermost_numbers_stay_in_the_picture() -> None:
+    marks = [(0.0, "0.00"), (50.0, "50.00"), (100.0, "100.00")]
+    drawn = bottom_axis(Scale(0, 100, 0, 400), [(0, 10)], 10, "accuracy", marks)
+    places = [float(found) for one in drawn[1:4] for found in re.findall(r'x="([\d.]+)"', one)]
+    assert places[1] == 200
+    assert places[0] == pytest.approx(text_width("0.00", 13) / 2, abs=0.1)
+    assert places[2] == pytest.approx(400 - text_width("100.00", 13) / 2, abs=0.1)
+    assert 'd="M0 0V10M200 0V10M400 0V10"' in drawn[0]

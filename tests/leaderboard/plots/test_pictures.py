@@ -276,16 +276,3 @@ def test_the_words_can_be_opened_and_used_lines_are_drawn_as_lines(page: Path, o
     assert "gsda" in figure.locator("details p").inner_text()
     fills = shown.evaluate("[...document.querySelectorAll('use')].map(one => getComputedStyle(one).fill)")
     assert set(fills) == {"none"}
-
-
-@pytest.mark.page
-def test_a_picture_alone_keeps_its_colours(pictures: list[Picture], open_page: Any, tmp_path: Path) -> None:
-    """As the page's script saves it: the rules of plots.css inside, and nothing around it."""
-    css = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES)).get_template("plots.css.j2").render()
-    path = tmp_path / "picture.svg"
-    svg = str(pictures[1].svg).replace("</title>", f"</title><style>{css}</style>", 1)
-    path.write_text(svg, encoding="utf-8")
-    shown = open_page(path, color_scheme="dark")
-    look = "one => getComputedStyle(document.querySelector(one)).fill"
-    assert shown.evaluate(look, "text.name") == "rgb(28, 31, 35)"
-    assert shown.evaluate(look, "path.cell.p4") == "rgb(92, 185, 138)"
