@@ -227,8 +227,13 @@ def _create(place: Path, holder: Holder) -> Claim:
         try:
             os.link(draft, place)
         except FileExistsError:
-            if os.stat(draft).st_nlink != 2:  # over NFS the answer to a link that was made may be lost
+            if os.fstat(descriptor).st_nlink != 2:  # over NFS the answer to a link that was made may be lost
                 raise
+        except FileNotFoundError as error:
+            if not draft.parent.is_dir():
+                raise
+            # Whoever has just published the run has cleared the draft away.
+            raise FileExistsError(errno.EEXIST, "somebody has the run", str(place)) from error
         except OSError as error:
             if error.errno not in NO_LINKS:
                 raise

@@ -14,7 +14,6 @@ in float16, and ``<part>_labels`` (m,) of the two source parts.
 import hashlib
 import json
 import os
-import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from dabench.errors import UserError
+from dabench.limited import read_limited
 from dabench.publishing import create, draft_of, pack, tidy, write_atomically
 
 __all__ = [
@@ -267,6 +267,8 @@ class RecordStore:
             finally:
                 draft.unlink(missing_ok=True)
         except OSError as error:
+            if isinstance(error, FileNotFoundError) and self.stamp(path) not in (None, replaces):
+                return None  # whoever came first has cleared away what was to be published
             raise self.unwritable(error) from error
         tidy(path, _files(record))
         return record
@@ -316,14 +318,9 @@ class RecordStore:
     def read(self, path: Path) -> Record | Problem:
         """Read one file; what is wrong with it comes back as a Problem, never as an exception."""
         try:
-            found = path.stat()
-            if not stat.S_ISREG(found.st_mode):
-                return Problem(path, "no readable JSON: it is no file")
-            if found.st_size > LARGEST_RECORD_BYTES:
-                return Problem(path, f"larger than {LARGEST_RECORD_BYTES} bytes")
-            text = path.read_bytes()
+            text = read_limited(path, LARGEST_RECORD_BYTES)
         except OSError as error:
-            return Problem(path, f"no readable JSON: {error}")
+            return Problem(path, error.strerror or str(error))
         try:
             return Record.model_validate_json(text)  # several times faster than by way of Python objects
         except ValidationError:

@@ -15,6 +15,7 @@ import pytest
 from dabench import claims
 from dabench.claims import LeaseLost, claim, claim_file, read_holder
 from dabench.holder import Holder, myself, parse_holder
+from dabench.publishing import tidy
 
 LONG = 1000.0  # no renewal falls into a test
 
@@ -302,6 +303,19 @@ def test_of_many_that_try_at_once_one_succeeds(record: Path, dead: bool) -> None
     assert winners == [holder.pid]
     for process in processes:
         process.communicate(timeout=60)
+
+
+def test_a_claim_whose_draft_is_cleared_away_is_none(record: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has just published the run clears away what others left of it, and this looks like it."""
+    link = os.link
+
+    def late(draft: Path, place: Path) -> None:
+        tidy(record, set())
+        link(draft, place)
+
+    monkeypatch.setattr(os, "link", late)
+    assert claim(record, LONG) is None
+    assert list(record.parent.iterdir()) == []
 
 
 def test_without_links_a_claim_is_created_exclusively(record: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import dabench.records as records_module
 from dabench.records import Failure, Metrics, Record, RecordStore
 
 DONE: dict[str, Any] = {
@@ -76,6 +77,26 @@ def test_a_broken_record_and_one_of_another_run_are_replaced(store: RecordStore)
         assert store.read(path) == record()
 
 
+def test_who_comes_second_and_finds_the_own_files_cleared_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has published a run clears away what others left of it, and cannot know that one of them lives."""
+    store = RecordStore(tmp_path / "results")
+    first, second = record(command="first"), record(command="second")
+    create = records_module.create
+
+    def late(path: Path, draft: Path) -> None:
+        monkeypatch.setattr(records_module, "create", create)
+        assert store.publish(first) is not None
+        assert not draft.exists()
+        create(path, draft)
+
+    monkeypatch.setattr(records_module, "create", late)
+    assert store.publish(second, arrays(2)) is None
+    assert store.read(store.path(first)) == first
+    assert files(store) == [store.path(first).name]
+
+
 def test_what_killed_processes_left_of_a_run_goes_and_no_more(store: RecordStore) -> None:
     path = store.path(record())
     path.parent.mkdir(parents=True)
@@ -97,4 +118,4 @@ def test_what_killed_processes_left_of_a_run_goes_and_no_more(store: RecordStore
 def test_a_pipe_is_no_record_and_blocks_nobody(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "x.json")
     ((), (problem,)) = RecordStore(tmp_path).read_all()
-    assert "it is no file" in problem.reason
+    assert "no regular file" in problem.reason
