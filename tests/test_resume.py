@@ -69,6 +69,7 @@ def test_killed_after_every_evaluation(whole, tmp_path, name):
     assert checkpoints.steps() == [7, 10], "none after the last evaluation: the record follows"
 
 
+@pytest.mark.slow
 def test_resumed_in_another_process(whole, tmp_path):
     for number, (_, case) in enumerate(CASES.items()):
         go_on(case, tmp_path / f"{number}.json", 9)
