@@ -247,7 +247,8 @@
   const about = () => [words(document.querySelector("h1")), words(table.caption), seeds()].filter(Boolean).map((part) => part.replace(/\.$/, "")).join(". ") + ".";
 
   function markdown() {
-    const escape = (part) => part.replace(/[\\`*_{}[\]()#+!|<>~-]/g, "\\$&");
+    const ENTITIES = { "<": "&lt;", ">": "&gt;", "&": "&amp;" };
+    const escape = (part) => part.replace(/[\\`*_{}[\]()#+!|~-]/g, "\\$&").replace(/[<>&]/g, (sign) => ENTITIES[sign]);
     const cell = (row, head) => text(row, head, escape, (main, half) => plain(half === null ? main : `${main} ±${half}`));
     const columns = shownHeads();
     const line = (entries) => `| ${entries.join(" | ")} |\n`;
