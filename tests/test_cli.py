@@ -293,3 +293,54 @@ def test_list_and_show_through_the_command_line(dab: Callable[..., Said]) -> Non
     assert "A->D, A->W" in dab("show suite office31").out
     assert "protocol tllib for dann: TLLib" in dab("show method dann --suite office31 --protocol tllib").out
     assert "never ranked" in dab("show rule oracle").out
+
+
+def test_time_order_and_leases_through_the_command_line(dab: Callable[..., Said], tiny_suite: Path) -> None:
+    Path("order.json").write_text('[{"task": "B->A"}, {"method": "cdan"}]', encoding="utf-8")
+    command = f"run -m dann -s {tiny_suite} --seeds 1 --order order.json --lease 30 --checkpoint-every 0"
+    said = dab(f"{command} --max-time 5h")
+    assert said.code == 0
+    assert said.out.index("dann tiny B->A seed 0") < said.out.index("dann tiny A->B seed 0")
+    assert "note: entry 2 of order.json fits no run of this sweep" in said.out
+    for path in RecordStore(Path("results")).paths():
+        record = json.loads(path.read_bytes())
+        record["timing"]["total_seconds"] = 9000
+        path.write_text(json.dumps(record), encoding="utf-8")
+    said = dab(f"{command} --seeds 2 --max-time 2h".replace("--seeds 1 ", ""))
+    assert said.code == 0
+    assert "the time is up: 2 of 2 runs are left; go on with: dabench" in said.out
+    assert "4 runs: 2 done, 0 running, 0 failed, 2 missing" in dab("status").out
+    assert json.loads(dab("status --json").out)["seconds_left"] == 18000
+
+
+@pytest.mark.parametrize(
+    ("flags", "error"),
+    [
+        ("--max-time soon", "'soon' is no time"),
+        ("--order none.json", "--order none.json"),
+        ("--tracker wandb", "unknown tracker 'wandb'"),
+        ("--executor slurm", "unknown executor 'slurm'"),
+        ("--lease 0", "Invalid value for '--lease'"),
+        ("--checkpoint-every -1", "Invalid value for '--checkpoint-every'"),
+    ],
+)
+def test_flags_of_a_sweep_that_make_no_sense(
+    dab: Callable[..., Said], tiny_suite: Path, flags: str, error: str
+) -> None:
+    said = dab(f"run -m dann -s {tiny_suite} {flags}")
+    assert said.code == 2
+    assert error in said.err
+    assert not Path("results").exists()
+
+
+def test_several_failures_are_summed_up_in_a_table(
+    dab: Callable[..., Said], tiny_suite: Path, broken: None
+) -> None:
+    said = dab(f"run -m broken -s {tiny_suite} --seeds 2")
+    assert said.code == 1
+    assert "4 failed runs" in said.out
+    assert re.search(r"RuntimeError\s+│ broken\s+│ tiny\s+│\s+4", said.out)
+    assert said.out.count("repeat: dabench run") == 4
+    stopped = dab(f"run -m broken -s {tiny_suite} --seeds 2 --fail-fast")
+    assert stopped.code == 1
+    assert "--fail-fast: 3 of 4 runs are left" in stopped.out

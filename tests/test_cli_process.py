@@ -52,8 +52,9 @@ def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(tiny_suite: Path, tmp_
     store = RecordStore(tmp_path / "out")
     before, problems = store.read_all()
     assert (len(before), problems) == (done, [])
-    files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
-    assert sorted(path.suffix for path in files) == [".json"] * done + [".npz"] * 2 * done
+    files = [path for path in (tmp_path / "out" / "tiny").rglob("*") if path.is_file()]
+    results = [path.suffix for path in files if path.suffix != ".jsonl"]
+    assert sorted(results) == [".json"] * done + [".npz"] * 2 * done, "no claim and no part of a file"
     rest = dabench(*command, cwd=tmp_path)
     assert rest.returncode == 0, rest.stderr
     assert f"{done} of 3 runs are done already" in rest.stdout
@@ -96,3 +97,23 @@ def test_a_new_method_runs_as_it_was_written_and_its_test_passes(checkout: Path)
     )  # fmt: skip
     assert tests.returncode == 0, tests.stdout + tests.stderr
     assert "2 passed" in tests.stdout
+
+
+def test_sigterm_ends_a_sweep_as_ctrl_c_does(tiny_suite: Path, tmp_path: Path) -> None:
+    command = ["run", "--method", "source_only", "--suite", str(tiny_suite), "--task", "A2B", "--seeds", "1"]
+    command += ["--set", "steps=100000", "--set", "evaluations=1000", "--checkpoint-every", "0"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "dabench", *command],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "step 200" in line:
+                process.terminate()
+                break
+        out, err = process.communicate(timeout=600)  # a guard against hanging, no measurement
+    assert process.returncode == 130, err
+    assert "0 of 1 runs have their record" in out
+    names = [path.name for path in (tmp_path / "results").rglob("*") if path.is_file()]
+    assert any(re.search(r"checkpoint-\d+\.safetensors$", name) for name in names)
+    assert not any(name.endswith((".claim", ".npz")) for name in names)

@@ -6,6 +6,7 @@ from io import StringIO
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from dabench.display import SweepDisplay
@@ -88,3 +89,23 @@ def test_time_left_is_told_in_plain_lines_when_it_is_long(make_plan: MakePlan) -
     display.end(make_plan()[0], record())
     assert isinstance(console.file, StringIO)
     assert "about 18 min left" in console.file.getvalue()
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_work_of_others_is_told_once(make_plan: MakePlan, terminal: bool) -> None:
+    runs = make_plan(seeds=[0, 1, 2])
+    console = Console(file=StringIO(), force_terminal=terminal, width=160, color_system=None)
+    display = SweepDisplay(console, 0)
+    display.expect(6)
+    with display:
+        for _ in range(3):
+            display.wait(runs[:5])
+        display.elsewhere(runs[0], record())
+        display.begin(runs[1], 2, 6)
+        display.end(runs[1], record())
+        assert display._progress.tasks[0].completed == 2
+    assert isinstance(console.file, StringIO)
+    text = console.file.getvalue()
+    assert text.count("waiting for runs of other processes") == 1
+    assert "dann tiny A->B seed 0, dann tiny B->A seed 0, dann tiny A->B seed 1 and 2 more" in text
+    assert "dann tiny A->B seed 0: 91.23 %  (12.3 s)  by another process" in text
