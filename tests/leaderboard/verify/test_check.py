@@ -173,7 +173,7 @@ def test_other_seeds_must_lie_within_the_prediction_interval(
     found = verdicts(results, reruns=tmp_path / "reruns")
     assert {verdict.status for verdict in found.values()} == {status}
     assert all(
-        "0.5016 to 0.9984, where 3 seeds let expect 1 more" in one.reasons[0] for one in found.values()
+        "0.5016 to 0.9984, the prediction interval of 3 seeds" in one.reasons[0] for one in found.values()
     )
 
 

@@ -147,8 +147,14 @@ def sure(rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         ({"probabilities": np.zeros((3, 20, 2), np.float64)}, "probabilities are float64"),
         ({"probabilities": np.zeros((3, 20, 2), np.float16)}, "no probabilities that sum to 1"),
         ({"probabilities": np.full((3, 20, 2), np.nan, np.float16)}, "no probabilities that sum to 1"),
-        ({"probabilities": np.tile(np.float16([1.5, -0.5]), (3, 20, 1))}, "no probabilities that sum to 1"),
-        ({"probabilities": np.tile(np.float16([1, 0]), (3, 20, 1))}, "are not the class with the largest"),
+        (
+            {"probabilities": np.tile(np.array([1.5, -0.5], np.float16), (3, 20, 1))},
+            "no probabilities that sum to 1",
+        ),
+        (
+            {"probabilities": np.tile(np.array([1, 0], np.float16), (3, 20, 1))},
+            "are not the class with the largest",
+        ),
     ],
 )
 def test_arrays_that_do_not_fit_are_said(path: Path, arrays: dict[str, Any], sentence: str) -> None:
