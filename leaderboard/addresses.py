@@ -11,6 +11,7 @@ from dabench.leaderboard.view import slug
 __all__ = [
     "ABOUT",
     "CHANGES",
+    "FOLDERS",
     "INDEX",
     "PUBLISHED",
     "method_page",
@@ -24,6 +25,7 @@ __all__ = [
 INDEX = "index.html"
 ABOUT = "about.html"  # how the numbers are made
 PUBLISHED = "published.html"  # figures of papers
+FOLDERS = ("methods", "rows", "runs", "tables", "tasks")
 CHANGES = "changes.html"  # against an older state
 
 

@@ -108,6 +108,7 @@ class Site:
         ledger: what was added, rescored and removed, and why.
         detailed: files of the runs that have a page of their own.
         with_features: files of the runs whose page shows their stored features.
+        compared: whether the site is compared with an older state.
         results: the folder that the runs' files are relative to; None where there is none.
         select: the rule that every number is taken by; None for that of each run's protocol.
         peeking: the rules that read target labels.
@@ -123,6 +124,7 @@ class Site:
     ledger: Ledger = field(default_factory=Ledger)
     detailed: frozenset[str] = frozenset()
     with_features: frozenset[str] = frozenset()
+    compared: bool = False
     results: Path | None = None
     select: str | None = None
     peeking: frozenset[str] = frozenset({"oracle"})
@@ -131,6 +133,11 @@ class Site:
     def runs(self) -> tuple[Run, ...]:
         """All runs of all boards."""
         return tuple(run for board in self.boards for run in board.runs)
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether there is a page of changes."""
+        return self.compared or bool(self.ledger.entries or self.ledger.broken)
 
     def selection(self, way: Way) -> Selection:
         """The rule by which a way takes a run's number."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from dabench.errors import UserError
+from dabench.leaderboard.addresses import FOLDERS
 from dabench.leaderboard.against import Changes, compare
 from dabench.leaderboard.boards import Reading, Site, Way, boards
 from dabench.leaderboard.frame import tidy, to_csv
@@ -39,7 +40,6 @@ Extent = Literal["auto", "all", "none"]
 MANY_RUNS = 3000
 # Runs whose page shows their stored features: reading and projecting them takes longer than all the rest.
 WITH_FEATURES = 200
-PAGE_FOLDERS = ("tables", "tasks", "methods", "rows", "runs")
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def write_site(
         verdicts=verify_runs(results, checked, order.reruns, advance=advance_checks) if checked else {},
         ledger=read_ledger(order.ledger or results / LEDGER_FILE),
         detailed=frozenset(run.file for run in _within(order.pages, runs)),
-        results=results, select=order.select, peeking=selection.peeking,
+        compared=order.against is not None, results=results, select=order.select, peeking=selection.peeking,
     )  # fmt: skip
     readings = tuple(site.read(board, Way()) for board in site.boards)
     site = replace(site, with_features=_with_features(site, readings))
@@ -208,7 +208,7 @@ def _write(path: Path, content: bytes) -> None:
 
 def _remove_old_pages(out: Path, kept: set[str]) -> None:
     """Remove pages of rows that are gone; files that we did not write stay."""
-    folders = (out, *(out / folder for folder in PAGE_FOLDERS))
+    folders = (out, *(out / folder for folder in FOLDERS))
     for path in sorted(path for folder in folders for path in folder.glob("*.html")):
         if path.relative_to(out).as_posix() not in kept:
             with path.open("rb") as file:

@@ -171,7 +171,7 @@ def _cell(
     )
 
 
-def _scores(run: Run, rule: str) -> list[float | None]:
+def _scores(run: Run, rule: str) -> Sequence[float | None]:
     return run.scores[rule].scores if rule in run.scores else []
 
 

@@ -23,7 +23,7 @@ def changes_pages(renderer: Renderer, changes: Changes | None = None) -> Iterato
         changes: against an older state; None where none was named.
     """
     ledger = renderer.site.ledger
-    if changes is None and not ledger.entries and not ledger.broken:
+    if not renderer.site.has_changes:
         return
     newest = list(reversed(ledger.entries))[:MOST_LEDGER_LINES]
     yield renderer.page(

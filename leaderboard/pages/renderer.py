@@ -13,13 +13,13 @@ import jinja2
 from markupsafe import Markup
 
 from dabench.leaderboard import addresses, view
-from dabench.leaderboard.boards import Site, Way
+from dabench.leaderboard.boards import Board, Site, Way
 from dabench.leaderboard.choices import LAST
 from dabench.leaderboard.class_counts import class_counts
 from dabench.leaderboard.classes import by_class, mean_class, worst_class, worst_of
 from dabench.leaderboard.groups import BOUND
 from dabench.leaderboard.runs import ROUNDING_ONLY
-from dabench.leaderboard.table import FEWEST_SEEDS, REFERENCE, Row, Table
+from dabench.leaderboard.table import Row, Table
 from dabench.leaderboard.validators import validator_report
 
 __all__ = ["GENERATOR", "Page", "Renderer"]
@@ -64,10 +64,10 @@ class Renderer:
             worst_of=worst_of,
             validator_report=validator_report,
             gain_mark=_gain_mark,
-            reference=REFERENCE,
+            reference=site.settings.compare.reference,
             bound=BOUND,
             last=LAST,
-            fewest_seeds=FEWEST_SEEDS,
+            fewest_seeds=site.settings.min_seeds,
             generator=GENERATOR,
             rounding_only=ROUNDING_ONLY,
             script_text=Markup(script),
@@ -84,9 +84,9 @@ class Renderer:
         )
         self._environment = environment
 
-    def table_page(self, board: Any, way: Way = Way()) -> str:  # noqa: B008 (frozen)
-        """The page of a board read in one way; templates put ``root`` before it."""
-        return addresses.table_page(board, way, board is self.site.boards[0])
+    def table_page(self, board: Board, way: Way | None = None) -> str:
+        """The page of a board read in one way, by default its default; templates put ``root`` before it."""
+        return addresses.table_page(board, way or Way(), board is self.site.boards[0])
 
     def page(self, path: str, template: str, **context: Any) -> Page:
         """Render one page.
