@@ -148,8 +148,8 @@ def write_page(request: Request, settings: "Settings") -> "SiteReport":
 def print_tables(request: Request, settings: "Settings") -> None:
     """Print all tables to standard output and nothing else; write the site only where a folder was named."""
     from dabench.leaderboard.output import as_text
+    from dabench.leaderboard.progress import showing
     from dabench.leaderboard.reading import known_suites, read_boards
-    from dabench.leaderboard.scoring import showing_progress
     from dabench.leaderboard.summary import NO_RUNS, say, skipped
     from dabench.terminal import error_console, standard_console
 
@@ -159,7 +159,7 @@ def print_tables(request: Request, settings: "Settings") -> None:
         say(error_console(), f"Leaderboard: {report.index}")
         _open(request, report)
     else:
-        with showing_progress() as advance:
+        with showing("scoring runs") as advance:
             read = read_boards(request.results, request.select, settings, known_suites(), advance)
         readings, problems = read.readings, read.problems
     skipped(problems)
@@ -169,14 +169,14 @@ def print_tables(request: Request, settings: "Settings") -> None:
 
 
 def _write(request: Request, settings: "Settings") -> "SiteReport":
-    from dabench.leaderboard.scoring import showing_progress
+    from dabench.leaderboard.progress import showing_all
     from dabench.leaderboard.site import Order, write_site  # pandas and Jinja2 only when they are needed
 
     order = Order(
         select=request.select, settings=settings, pages=request.pages, verify=request.verify,  # type: ignore[arg-type]
         reruns=request.reruns, against=request.against, ledger=request.ledger,
     )  # fmt: skip
-    with showing_progress() as advance:
+    with showing_all() as advance:
         return write_site(request.results, request.out or DEFAULT_OUT, order, advance)
 
 

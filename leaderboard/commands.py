@@ -48,7 +48,7 @@ def select_runs(results: Path, rules: tuple[str, ...], jobs: int, style: str, ru
         UserError: an unknown rule or format, no results folder, or --runs without exactly one rule.
     """
     from dabench.errors import UserError, unknown
-    from dabench.leaderboard.scoring import showing_progress
+    from dabench.leaderboard.progress import showing
     from dabench.leaderboard.select_output import FORMATS, as_json, print_selected
     from dabench.leaderboard.selecting import select
     from dabench.leaderboard.summary import NO_RUNS, say, skipped
@@ -58,7 +58,7 @@ def select_runs(results: Path, rules: tuple[str, ...], jobs: int, style: str, ru
         raise unknown("format", style, FORMATS)
     if runs and len(rules) != 1:
         raise UserError("--runs lists the runs of one rule", "such as: dabench select --rule snd --runs")
-    with showing_progress() as advance:
+    with showing("scoring runs") as advance:
         found = select(results, rules, jobs, advance)
     skipped(found.problems)
     console = standard_console()

@@ -94,7 +94,8 @@ def caption(reading: Reading, level: float) -> str:
     kinds = interval_names([row.average for row in counted] + [c.interval for c in _cells(table.rows)])
     sentences = [
         f"{plain(table.info.title)}: {metric_name(table.metric)} on the target in percent, "
-        f"{plain(step_words(table.rules))}, backbone {plain(table.backbone)}, protocol {plain(table.protocol)}",
+        f"{plain(step_words(table.rules))}, backbone {plain(table.backbone)}, "
+        f"protocol {plain(table.protocol)}",
         f"Mean ± half-width of the {100 * level:g} % {kinds} interval over {_seeds(counted)}",
     ]
     if reading.standings.rows:

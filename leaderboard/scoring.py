@@ -1,20 +1,16 @@
 """Score the runs of a results folder by selection rules; what is known is read, the rest is computed."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from dabench.discovery import discover_rules
 from dabench.leaderboard.choices import Selection
 from dabench.leaderboard.runs import Run
 from dabench.scores import score_all
 from dabench.selection import RULES, RuleEntry
-from dabench.terminal import error_console
 
-__all__ = ["known_rules", "scored", "selection_by", "showing_progress"]
+__all__ = ["known_rules", "scored", "selection_by"]
 
 
 def known_rules(names: Sequence[str] = ()) -> dict[str, RuleEntry]:
@@ -58,22 +54,3 @@ def scored(
     pairs = [(results / run.file, run.record) for run in runs]
     scores = score_all(pairs, list(rules.values()), jobs, advance)
     return [replace(run, scores=scores.get(results / run.file, {})) for run in runs]
-
-
-@contextmanager
-def showing_progress() -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr while runs are scored, in a terminal only and gone when it is done."""
-    console = error_console()
-    columns = (
-        TextColumn("scoring runs"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("", total=None)
-
-        def advance(done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total)
-
-        yield advance

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from dabench.errors import UserError, did_you_mean
 from dabench.leaderboard.settings import Settings
 from dabench.resolve import flatten, parse_assignment, settings_of
+from dabench.yamlfile import read_yaml
 
 __all__ = ["read_settings"]
 
@@ -46,10 +46,10 @@ def read_settings(file: Path | None, assignments: Sequence[str] = ()) -> Setting
 
 def _content(file: Path) -> Mapping[str, Any]:
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = read_yaml(file)
     except FileNotFoundError as error:
         raise UserError(f"settings file {file} does not exist", "it is the file of --config") from error
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"{file}: cannot be read as YAML: {' '.join(str(error).split())}") from error
     if content is None:
         return {}

@@ -1,9 +1,10 @@
 """From a results folder to a static site: read, aggregate, render, write."""
 
 import gc
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +24,7 @@ from dabench.leaderboard.pages.rows import row_pages
 from dabench.leaderboard.pages.runs import run_pages
 from dabench.leaderboard.pages.tables import board_pages, empty_index
 from dabench.leaderboard.pages.tasks import task_pages
+from dabench.leaderboard.progress import Advance
 from dabench.leaderboard.published import published_tables
 from dabench.leaderboard.reading import known_suites, read_runs
 from dabench.leaderboard.runs import Run
@@ -99,8 +101,7 @@ def write_site(
     results: Path,
     out: Path,
     order: Order | None = None,
-    advance: Callable[[int, int], None] | None = None,
-    advance_checks: Callable[[int, int], None] | None = None,
+    advance: Advance | None = None,
 ) -> SiteReport:
     """Read all records below ``results`` and write the site into ``out``; equal input gives equal bytes.
 
@@ -111,8 +112,7 @@ def write_site(
         results: the folder with records, at any depth.
         out: the site's folder; made where missing. Pages of ours that are no longer made are removed.
         order: rule, settings and suites.
-        advance: called with (runs scored, runs in all).
-        advance_checks: called with (runs recomputed, runs in all).
+        advance: called with what is being done, how much of it is, and of how much.
 
     Raises:
         UserError: there is no such results folder, older state or rule, or ``out`` is a file.
@@ -123,12 +123,13 @@ def write_site(
     selection, rules = selection_by(order.select), known_rules()
     slim = MANY_RUNS + 1 if order.pages != "all" and order.verify != "all" else None
     runs, problems = read_runs(results, slim)
-    runs = scored(results, runs, rules, advance=advance)
+    advance = advance or _silent
+    runs = scored(results, runs, rules, advance=partial(advance, "scoring runs"))
     suites = known_suites() if order.suites is None else order.suites
-    checked = _within(order.verify, runs)
+    checked, checks = _within(order.verify, runs), partial(advance, "checking runs")
     site = Site(
         boards(runs, rules, order.select), suites, order.settings, problems, published_tables(), rules,
-        verdicts=verify_runs(results, checked, order.reruns, advance=advance_checks) if checked else {},
+        verdicts=verify_runs(results, checked, order.reruns, advance=checks) if checked else {},
         ledger=read_ledger(order.ledger or results / LEDGER_FILE),
         detailed=frozenset(run.file for run in _within(order.pages, runs)),
         compared=order.against is not None, results=results, select=order.select, peeking=selection.peeking,
@@ -139,11 +140,13 @@ def write_site(
     if order.against is not None:
         older = read_older(order.against, order.select, order.settings, suites)
         changes = compare(older, readings, order.against.name, order.settings.ci.level)
-    written = set()
+    written: set[str] = set()
+    expected = _pages(site, readings)
     with _records_left_alone():
         for path, content in _files(site, readings, changes):
             _write(out / path, content)
             written.add(path)
+            advance("writing pages", len(written), expected)
     tables = [reading.table for reading in readings]
     _write(out / "results.csv", to_csv(tidy(tables, selection)))
     _write(out / ".nojekyll", b"")
@@ -151,6 +154,17 @@ def write_site(
     done = sum(run.record.status == "done" for run in runs)
     failed = len(runs) - done
     return SiteReport(out / "index.html", readings, tuple(problems), done, failed, site.verdicts, changes)
+
+
+def _silent(words: str, done: int, total: int) -> None:
+    pass
+
+
+def _pages(site: Site, readings: Sequence[Reading]) -> int:
+    """About how many pages there will be."""
+    tables = (reading.table for reading in readings)
+    of_boards = sum(len(table.rows) + len(table.tasks) for table in tables)
+    return len(site.detailed) + of_boards + sum(len(board.ways) for board in site.boards)
 
 
 def _within(extent: Extent, runs: Sequence[Run]) -> Sequence[Run]:
