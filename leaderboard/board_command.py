@@ -71,7 +71,10 @@ def add_leaderboard(app: typer.Typer) -> None:
             typer.Option(help="Older results folder, or results.csv of an older page, to compare with."),
         ] = None,
         pages: Annotated[
-            str, typer.Option(help="Runs with a page of their own: auto (not of thousands), all or none.")
+            str,
+            typer.Option(
+                help="Runs with a page of their own: auto (not thousands), all, none; tables: tables only."
+            ),
         ] = "auto",
         verify: Annotated[
             str, typer.Option(help="Runs to recompute from their files: auto (not thousands), all or none.")
@@ -111,11 +114,11 @@ def _checked(request: Request) -> "Settings":
     from dabench.errors import UserError, unknown
     from dabench.leaderboard.output import FORMATS
     from dabench.leaderboard.settings import Settings
-    from dabench.leaderboard.site import Extent
+    from dabench.leaderboard.site import Extent, Pages
 
     for kind, word, choices in (
         ("format", request.style, FORMATS),
-        ("--pages", request.pages, get_args(Extent)),
+        ("--pages", request.pages, get_args(Pages)),
         ("--verify", request.verify, get_args(Extent)),
     ):
         if word not in choices:

@@ -18,7 +18,7 @@ from dabench.leaderboard.rows import SuiteInfo, Table
 from dabench.leaderboard.runs import Run
 from dabench.leaderboard.settings import Settings
 from dabench.leaderboard.standings import Standings, standings
-from dabench.leaderboard.table import one_table
+from dabench.leaderboard.table import columns, one_table
 from dabench.leaderboard.verdicts import Ledger, Verdict
 from dabench.records import Problem
 from dabench.selection import RuleEntry
@@ -49,6 +49,7 @@ class Board:
     """The runs of one suite, backbone, protocol and metric; all of them, failed ones too.
 
     Attributes:
+        tasks: of the suite, run or not.
         rules: selection rules that a reader may choose.
         default: the rule that the default way takes; None for that of each run's protocol.
     """
@@ -58,6 +59,7 @@ class Board:
     protocol: str
     metric: str
     runs: tuple[Run, ...]
+    tasks: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
     default: str | None = None
 
@@ -81,7 +83,7 @@ class Board:
         found = [{run.record.task for run in one.runs if run.record.status == "done"} for one in self.groups]
         by_row = [tasks for tasks in found if tasks]
         shared = set.intersection(*by_row) if by_row else set()
-        flags = (False, True) if shared and any(tasks != shared for tasks in by_row) else (False,)
+        flags = (False, True) if shared and shared < set(self.tasks).union(*by_row) else (False,)
         return tuple(Way(name, flag) for name in names for flag in flags)
 
 
@@ -108,6 +110,7 @@ class Site:
         ledger: what was added, rescored and removed, and why.
         detailed: files of the runs that have a page of their own.
         with_features: files of the runs whose page shows their stored features.
+        tables_only: without the pages that a cell leads to.
         compared: whether the site is compared with an older state.
         results: the folder that the runs' files are relative to; None where there is none.
         select: the rule that every number is taken by; None for that of each run's protocol.
@@ -124,6 +127,7 @@ class Site:
     ledger: Ledger = field(default_factory=Ledger)
     detailed: frozenset[str] = frozenset()
     with_features: frozenset[str] = frozenset()
+    tables_only: bool = False
     compared: bool = False
     results: Path | None = None
     select: str | None = None
@@ -150,7 +154,12 @@ class Site:
         return Reading(board, way, table, standings(table, self.settings))
 
 
-def boards(runs: Iterable[Run], rules: Iterable[str] = (), default: str | None = None) -> tuple[Board, ...]:
+def boards(
+    runs: Iterable[Run],
+    rules: Iterable[str] = (),
+    default: str | None = None,
+    suites: Mapping[str, SuiteInfo] | None = None,
+) -> tuple[Board, ...]:
     """Split runs into boards, the one with most finished runs first.
 
     Args:
@@ -158,13 +167,17 @@ def boards(runs: Iterable[Run], rules: Iterable[str] = (), default: str | None =
         rules: selection rules that a reader may choose; a board has a way for each that is available for
             one of its runs.
         default: the rule that the default way takes; None for that of each run's protocol.
+        suites: what is known of suites.
     """
     split: dict[tuple[str, str, str, str], list[Run]] = defaultdict(list)
     for run in runs:
         record = run.record
         split[record.suite, record.backbone, record.protocol, record.metric].append(run)
     choices = tuple(sorted(rules)), default
-    made = [Board(*key, tuple(split[key]), *choices) for key in sorted(split)]
+    made = [
+        Board(*key, tuple(split[key]), columns(key[0], split[key], suites or {})[1], *choices)
+        for key in sorted(split)
+    ]
     return tuple(sorted(made, key=lambda board: -sum(run.record.status == "done" for run in board.runs)))
 
 

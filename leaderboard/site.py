@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from dabench.errors import UserError
-from dabench.leaderboard.addresses import FOLDERS
+from dabench.leaderboard.addresses import FOLDERS, INDEX
 from dabench.leaderboard.against import Changes, compare
 from dabench.leaderboard.boards import Reading, Site, Way, boards
 from dabench.leaderboard.frame import tidy, to_csv
@@ -35,9 +35,10 @@ from dabench.leaderboard.verdicts import Verdict
 from dabench.leaderboard.verify.check import verify_runs
 from dabench.records import Problem
 
-__all__ = ["MANY_RUNS", "Extent", "Order", "SiteReport", "write_site"]
+__all__ = ["MANY_RUNS", "Extent", "Order", "Pages", "SiteReport", "write_site"]
 
 Extent = Literal["auto", "all", "none"]
+Pages = Literal["auto", "all", "none", "tables"]
 # Beyond so many runs, pages of single runs are written, and runs recomputed, on demand only.
 MANY_RUNS = 3000
 # Runs whose page shows their stored features: reading and projecting them takes longer than all the rest.
@@ -53,7 +54,8 @@ class Order:
         settings: intervals and comparisons.
         suites: what is known of suites; None for those that ship with dabench.
         pages: which runs have a page of their own; ``auto``: all of them in a folder of at most
-            ``MANY_RUNS`` runs, else none.
+            ``MANY_RUNS`` runs, else none. ``tables`` leaves out all pages that a cell leads to, and those of
+            other selection rules: a few files to show around.
         verify: which runs are recomputed from their files; ``auto`` likewise.
         reruns: a results folder with runs of the same configurations, made elsewhere.
         against: an older results folder, or ``results.csv`` of an older site, to compare with.
@@ -63,7 +65,7 @@ class Order:
     select: str | None = None
     settings: Settings = field(default_factory=Settings)
     suites: Mapping[str, SuiteInfo] | None = None
-    pages: Extent = "auto"
+    pages: Pages = "auto"
     verify: Extent = "auto"
     reruns: Path | None = None
     against: Path | None = None
@@ -120,25 +122,13 @@ def write_site(
     order = order or Order()
     if out.exists() and not out.is_dir():
         raise UserError(f"'{out}' is a file, so no folder for the page", "name another with --out")
-    selection, rules = selection_by(order.select), known_rules()
-    slim = MANY_RUNS + 1 if order.pages != "all" and order.verify != "all" else None
-    runs, problems = read_runs(results, slim)
     advance = advance or _silent
-    runs = scored(results, runs, rules, advance=partial(advance, "scoring runs"))
-    suites = known_suites() if order.suites is None else order.suites
-    checked, checks = _within(order.verify, runs), partial(advance, "checking runs")
-    site = Site(
-        boards(runs, rules, order.select), suites, order.settings, problems, published_tables(), rules,
-        verdicts=verify_runs(results, checked, order.reruns, advance=checks) if checked else {},
-        ledger=read_ledger(order.ledger or results / LEDGER_FILE),
-        detailed=frozenset(run.file for run in _within(order.pages, runs)),
-        compared=order.against is not None, results=results, select=order.select, peeking=selection.peeking,
-    )  # fmt: skip
+    site = _site(results, order, advance)
     readings = tuple(site.read(board, Way()) for board in site.boards)
     site = replace(site, with_features=_with_features(site, readings))
     changes = None
     if order.against is not None:
-        older = read_older(order.against, order.select, order.settings, suites)
+        older = read_older(order.against, order.select, order.settings, site.suites)
         changes = compare(older, readings, order.against.name, order.settings.ci.level)
     written: set[str] = set()
     expected = _pages(site, readings)
@@ -148,12 +138,39 @@ def write_site(
             written.add(path)
             advance("writing pages", len(written), expected)
     tables = [reading.table for reading in readings]
-    _write(out / "results.csv", to_csv(tidy(tables, selection)))
+    _write(out / "results.csv", to_csv(tidy(tables, site.selection(Way()))))
     _write(out / ".nojekyll", b"")
     _remove_old_pages(out, written)
-    done = sum(run.record.status == "done" for run in runs)
-    failed = len(runs) - done
-    return SiteReport(out / "index.html", readings, tuple(problems), done, failed, site.verdicts, changes)
+    done = sum(run.record.status == "done" for run in site.runs)
+    counts = done, len(site.runs) - done
+    return SiteReport(out / INDEX, readings, tuple(site.problems), *counts, site.verdicts, changes)
+
+
+def _site(results: Path, order: Order, advance: Advance) -> Site:
+    """Read and score all runs, and recompute them as far as the order wants it."""
+    selection, rules = selection_by(order.select), known_rules()
+    slim = MANY_RUNS + 1 if order.pages != "all" and order.verify != "all" else None
+    runs, problems = read_runs(results, slim)
+    runs = scored(results, runs, rules, advance=partial(advance, "scoring runs"))
+    tables_only = order.pages == "tables"
+    checked, checks = _within(order.verify, runs), partial(advance, "checking runs")
+    suites = known_suites() if order.suites is None else order.suites
+    return Site(
+        boards=boards(runs, () if tables_only else rules, order.select, suites),
+        suites=suites,
+        settings=order.settings,
+        problems=problems,
+        published=published_tables(),
+        rules=rules,
+        verdicts=verify_runs(results, checked, order.reruns, advance=checks) if checked else {},
+        ledger=read_ledger(order.ledger or results / LEDGER_FILE),
+        detailed=frozenset(run.file for run in _within(order.pages, runs)),
+        tables_only=tables_only,
+        compared=order.against is not None,
+        results=results,
+        select=order.select,
+        peeking=selection.peeking,
+    )
 
 
 def _silent(words: str, done: int, total: int) -> None:
@@ -167,7 +184,7 @@ def _pages(site: Site, readings: Sequence[Reading]) -> int:
     return len(site.detailed) + of_boards + sum(len(board.ways) for board in site.boards)
 
 
-def _within(extent: Extent, runs: Sequence[Run]) -> Sequence[Run]:
+def _within(extent: Pages, runs: Sequence[Run]) -> Sequence[Run]:
     """The runs that an extent means."""
     return runs if extent == "all" or (extent == "auto" and len(runs) <= MANY_RUNS) else ()
 
@@ -187,7 +204,7 @@ def _with_features(site: Site, readings: Sequence[Reading]) -> frozenset[str]:
 def _files(site: Site, readings: tuple[Reading, ...], changes: Changes | None) -> Iterator[Page]:
     renderer = Renderer(site)
     methods: MethodRows = {}
-    for reading in readings:
+    for reading in () if site.tables_only else readings:
         yield from run_pages(renderer, reading)
         yield from row_pages(renderer, reading)
         yield from task_pages(renderer, reading)

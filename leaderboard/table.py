@@ -30,7 +30,17 @@ from dabench.leaderboard.statistics.images import wilson_interval
 from dabench.leaderboard.statistics.intervals import ROUNDING, Interval
 from dabench.leaderboard.statistics.ranks import competition_ranks
 
-__all__ = ["FEWEST_SEEDS", "REFERENCE", "Cell", "Row", "SuiteInfo", "Table", "aggregate", "one_table"]
+__all__ = [
+    "FEWEST_SEEDS",
+    "REFERENCE",
+    "Cell",
+    "Row",
+    "SuiteInfo",
+    "Table",
+    "aggregate",
+    "columns",
+    "one_table",
+]
 
 
 def aggregate(
@@ -89,10 +99,7 @@ def one_table(
         common: only the tasks that every row has.
     """
     runs = [run for one in groups for run in one.runs]
-    info = suites.get(key[0]) or _told(runs)
-    seen = sorted({run.record.task for run in runs})
-    known = info.tasks if info else ()
-    tasks = (*known, *(task for task in seen if task not in known))
+    info, tasks = columns(key[0], runs, suites)
     if common:
         tasks = _common(groups, tasks)
     classes = len(info.classes) if info else 0
@@ -107,6 +114,16 @@ def one_table(
     return Table(
         *key, info or SuiteInfo(key[0]), tasks, ordered, info is not None, absent, notes, comparer.test
     )
+
+
+def columns(
+    suite: str, runs: Sequence[Run], suites: Mapping[str, SuiteInfo]
+) -> tuple[SuiteInfo | None, tuple[str, ...]]:
+    """What is known of a suite, and its tasks: those of the manifest, run or not, then others of runs."""
+    info = suites.get(suite) or _told(runs)
+    seen = sorted({run.record.task for run in runs})
+    known = info.tasks if info else ()
+    return info, (*known, *(task for task in seen if task not in known))
 
 
 def _common(groups: Sequence[Group], tasks: Sequence[str]) -> tuple[str, ...]:
