@@ -1,7 +1,9 @@
 """What ``dabench run`` does: merge flags into the sweep, plan, show the plan or run it, sum up."""
 
+import contextlib
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -71,17 +73,19 @@ def execute(request: RunRequest) -> int:
     if request.dry_run:
         check_weights([run for run in todo if run.weights != "default"])
         return 0
-    if not todo:
-        say(console, f"all {len(runs)} runs are done in {request.results}; --force runs them again")
-        return 0
-    check_weights(todo)
-    store.require_writable()
-    write_expected(store, runs)
     place = Place(
         data=request.data, results=request.results, device=device, lease=request.lease,
         checkpoint_seconds=request.checkpoint_every, force=request.force, fail_fast=request.fail_fast,
         deadline=deadline, trackers=request.trackers,
     )  # fmt: skip
+    if not todo:
+        with contextlib.suppress(OSError):  # a folder that is done may be read-only
+            finish_leftovers(runs, place)
+        say(console, f"all {len(runs)} runs are done in {request.results}; --force runs them again")
+        return 0
+    check_weights(todo)
+    store.require_writable()
+    place = replace(place, listed=write_expected(store, runs))
     finish_leftovers(runs, place)
     if len(todo) < len(runs):
         say(console, f"{len(runs) - len(todo)} of {len(runs)} runs are done already")

@@ -70,6 +70,7 @@ class OnRay:
             place,
             data=place.data and place.data.absolute(),
             results=place.results.absolute(),
+            listed=place.listed and place.listed.absolute(),
             device=torch.device(place.device.type),  # Ray shows a worker its own GPUs
         )
         with _connected(self._workers, place.device):

@@ -18,7 +18,7 @@ from dabench.errors import UserError
 from dabench.failures import KILLED, LOST_FOLDER
 from dabench.openings import OpenDomains
 from dabench.plan import PlannedRun
-from dabench.records import Evaluation, Record, RecordStore
+from dabench.records import Evaluation, Record, RecordStore, ResultsError
 from dabench.running import Finished, attempt, failed_record
 from dabench.trackers import tracked
 from dabench.train import Observer
@@ -75,6 +75,8 @@ class Place:
         fail_fast: the sweep stops at the first failed run.
         deadline: when it stops, with a checkpoint of the run in progress.
         trackers: names of those that note the progress of runs besides JSON lines.
+        listed: a file in the results folder that was there when the sweep began; where it is gone, so is the
+            folder, and what a mount point shows in its place is no place for records.
     """
 
     data: Path | None
@@ -86,6 +88,14 @@ class Place:
     fail_fast: bool = False
     deadline: Deadline | None = None
     trackers: tuple[str, ...] = ()
+    listed: Path | None = None
+
+    def require_results(self) -> None:
+        """Raise ResultsError where the results folder is gone, or another one is in its place."""
+        if not (self.listed.is_file() if self.listed is not None else self.results.is_dir()):
+            raise ResultsError(
+                f"the results folder {self.results} is gone", "bring it back and run the same command again"
+            )
 
     @property
     def store(self) -> RecordStore:
@@ -165,6 +175,8 @@ def work(
     """
     assert run.path is not None  # its images are here
     store = place.store
+    if place.listed is not None:
+        place.require_results()
     try:
         held = claim(run.path, place.lease)
         if held is None:
@@ -174,12 +186,13 @@ def work(
     except TimeIsUp:
         return None
     except LeaseLost:
-        if not place.results.is_dir():
-            raise UserError(
-                f"the results folder {place.results} is gone", "bring it back and run the same command again"
-            ) from None
+        place.require_results()
         return None
-    except OSError as error:
+    except (OSError, ResultsError) as error:
+        if place.listed is not None:
+            place.require_results()
+        if isinstance(error, ResultsError):
+            raise
         raise store.unwritable(error) from error
 
 
@@ -213,6 +226,8 @@ def _work(
             folders = [folder for folder in (place.data, place.results) if folder is not None]
             finished = attempt(run, domains, place.device, tracker.advance, checkpoints, check, folders)
         held.confirm()
+        if place.listed is not None:
+            place.require_results()
         record = _publish(run, finished, store)
         if record is None:
             return None

@@ -1,8 +1,9 @@
 """A process that has loaded dabench once and starts it again and again: imports take seconds, a fork none.
 
 Reads one JSON object a line: ``{"start": [arguments of dabench], "folder": ..., "output": ...}`` is answered
-by the new process's number, ``{"wait": number}`` by its exit code (below 0: the signal that ended it). ``largest_file`` limits
-the bytes of a file, as a disk that is full does; ``clock`` sets the process's clock wrong by some seconds.
+by the new process's number, ``{"wait": number}`` by its exit code (below 0: the signal that ended it).
+``largest_file`` limits the bytes of a file, as a disk that is full does; ``clock`` sets the process's clock
+wrong by some seconds.
 """
 
 import json

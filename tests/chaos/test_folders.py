@@ -97,14 +97,18 @@ def test_files_that_may_not_grow(forks: Any, sweep: Any, undisturbed: Any, look:
     look(results).require(undisturbed)
 
 
+@pytest.mark.parametrize("mount_point", [False, True])
 def test_a_results_folder_that_goes_away_and_comes_back(
-    forks: Any, sweep: Any, undisturbed: Any, look: Any, tmp_path: Path
+    mount_point: bool, forks: Any, sweep: Any, undisturbed: Any, look: Any, tmp_path: Path
 ) -> None:
+    """Where a network folder was mounted, an empty folder is left."""
     results, away = tmp_path / "results", tmp_path / "away"
     worker = forks.start(*sweep(results))
     before = wait_for_records(results, 2)
     results.rename(away)
-    require_clear(worker, 2, "results")
+    if mount_point:
+        results.mkdir()
+    require_clear(worker, 2, "the results folder", "is gone")
     assert not records(results), "nothing is written into another folder of that name"
     shutil.rmtree(results, ignore_errors=True)
     away.rename(results)
