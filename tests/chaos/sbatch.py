@@ -1,7 +1,7 @@
 """Stands in for Slurm's ``sbatch``: reads an array script's directives and starts its tasks as processes.
 
-Knows ``--array``, ``--time`` (minutes:seconds) and ``--wait``, on its command line and in ``#SBATCH`` lines. At
-the time limit tasks get SIGTERM, and SIGKILL soon after, as on a cluster.
+Knows ``--array``, ``--time`` (minutes:seconds) and ``--wait``, on its command line and in ``#SBATCH`` lines.
+At the time limit tasks get SIGTERM, and SIGKILL soon after, as on a cluster.
 """
 
 import os
@@ -15,9 +15,8 @@ from pathlib import Path
 
 def directives(words: list[str]) -> dict[str, str]:
     """``--array=1-3`` and its like, by name."""
-    return dict(
-        match.groups(default="") for word in words if (match := re.fullmatch(r"--(\S+?)(?:=(.*))?", word))
-    )
+    found = (re.fullmatch(r"--(\S+?)(?:=(.*))?", word) for word in words)
+    return {match[1]: match[2] or "" for match in found if match}
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""Ray with two nodes, one of which is killed: every run is done, and the records are those of an inline sweep.
+"""Ray with two nodes, one of which is killed: every run is done, the records are those of an inline sweep.
 
 Ray runs in processes of its own here: it warns, starts threads and sets signal handlers.
 """

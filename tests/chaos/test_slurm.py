@@ -1,4 +1,4 @@
-"""The array script for Slurm, with a stand-in for ``sbatch``: the same records, in one submission or in several."""
+"""The array script for Slurm, with a stand-in for ``sbatch``: the same records, in one job or in several."""
 
 import os
 import subprocess

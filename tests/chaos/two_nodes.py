@@ -1,4 +1,4 @@
-"""A Ray cluster of two nodes on this machine; one is killed in the middle of the sweep whose arguments are given.
+"""A Ray cluster of two nodes on this machine; one is killed in the middle of a sweep.
 
 ``python two_nodes.py RESULTS ARGUMENT...``: the arguments are those of ``dabench``.
 """
