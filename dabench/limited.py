@@ -3,13 +3,30 @@
 import errno
 import os
 import stat
+import zipfile
 from io import BufferedReader
 from pathlib import Path
 
-__all__ = ["open_regular", "read_limited"]
+__all__ = ["open_regular", "read_limited", "require_honest"]
 
 # A pipe does not wait for a writer. Links are followed: data folders are full of them.
 FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+SMALL_BYTES = 256 * 2**20  # below this the ratio does not matter
+MOST_RATIO = 100  # unpacked to packed size
+
+
+def require_honest(archive: zipfile.ZipFile) -> None:
+    """Make sure that an archive claims no size out of proportion; nothing in it gives more than it claims.
+
+    Raises:
+        ValueError: it does, and was made to fill the memory.
+    """
+    packed = sum(info.compress_size for info in archive.infolist())
+    claimed = sum(info.file_size for info in archive.infolist())
+    if claimed > max(SMALL_BYTES, MOST_RATIO * packed):
+        raise ValueError(f"{packed} bytes that would unpack to {claimed}, made to fill the memory")
 
 
 def open_regular(path: str | os.PathLike[str]) -> BufferedReader:

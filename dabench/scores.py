@@ -24,11 +24,14 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 from threadpoolctl import threadpool_limits
 
+from dabench.limited import read_limited, require_honest
 from dabench.records import SCORES_SUFFIX, Record, write_atomically
 from dabench.selection import Part, RuleEntry, Trace, choose
 
 __all__ = ["RuleScores", "score_all", "score_run"]
 
+LARGEST_ARRAYS_BYTES = 2 * 2**30
+LARGEST_SCORES_BYTES = 64 * 2**20
 DIGITS = 10  # significant digits of a score: scores that are equal on paper differ in their last bits
 WORTH_PROCESSES = 8  # runs below this are scored before another process has started
 PARTS = ("target", "source", "source_val")
@@ -146,7 +149,7 @@ def _place(path: Path) -> Path:
 def _kept(path: Path, record: Record) -> dict[str, _Kept]:
     """Scores of an earlier day, where they are of the same arrays and as many as there are evaluations."""
     try:
-        content = _File.model_validate_json(_place(path).read_bytes())
+        content = _File.model_validate_json(read_limited(_place(path), LARGEST_SCORES_BYTES))
     except (OSError, ValidationError):
         return {}
     if (content.run_id, content.validation_sha256) != (record.run_id, record.validation_sha256):
@@ -199,13 +202,14 @@ def _parts(path: Path, record: Record) -> dict[str, Part]:
     """What a run stored for rules, checked against its record."""
     name = Path(str(record.validation_file)).name
     try:
-        content = path.with_name(name).read_bytes()
+        content = read_limited(path.with_name(name), LARGEST_ARRAYS_BYTES)
     except OSError as error:
         raise _Unreadable(f"{name} cannot be read: {error.strerror}") from error
     if hashlib.sha256(content).hexdigest() != record.validation_sha256:
         raise _Unreadable(f"{name} is not the file that the run wrote")
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            require_honest(file.zip)
             arrays = {key: file[key] for key in file.files}
         found = {part: _part(arrays, part) for part in PARTS if f"{part}_logits" in arrays}
         _require(arrays["steps"].tolist() == [item.step for item in record.evaluations], "steps")

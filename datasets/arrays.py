@@ -10,14 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dabench.errors import UserError
-from dabench.limited import open_regular
+from dabench.limited import open_regular, require_honest
 from dabench.suite import DomainData
 
 __all__ = ["as_rgb", "digest_arrays", "domain_from_arrays", "images_in_npz", "read_npz"]
 
 Images = NDArray[np.uint8]
-SMALL_BYTES = 64 * 2**20  # below this the ratio does not matter
-MOST_RATIO = 100  # unpacked to packed size
 EXPECTED = "expected arrays 'images' uint8 (N, H, W), (N, H, W, 1) or (N, H, W, 3) and 'labels' integer (N,)"
 
 
@@ -33,7 +31,7 @@ def read_npz(path: Path) -> tuple[Images, NDArray[np.int64]]:
     try:
         # Opened here: np.load does not close a file that turns out to be broken.
         with open_regular(path) as stream, np.load(stream, allow_pickle=False) as file:
-            _require_honest(path, file.zip)
+            require_honest(file.zip)
             missing = sorted({"images", "labels"} - set(file.files))
             if missing:
                 raise UserError(f"{path}: no array called {' or '.join(missing)}; {EXPECTED}")
@@ -45,17 +43,6 @@ def read_npz(path: Path) -> tuple[Images, NDArray[np.int64]]:
         # a bare array for a .npy file that is called .npz, and a MemoryError for a shape that is a lie.
         raise UserError(f"{path}: cannot be read as an .npz file: {error}", EXPECTED) from error
     return _validated(path, images, labels)
-
-
-def _require_honest(path: Path, archive: zipfile.ZipFile) -> None:
-    """Refuse an archive that claims to unpack to far more than it holds; none gives more than it claims."""
-    for info in archive.infolist():
-        if info.file_size > max(SMALL_BYTES, MOST_RATIO * info.compress_size):
-            raise UserError(
-                f"{path}: {info.filename} would unpack from {info.compress_size} bytes to {info.file_size}: "
-                "an archive made to fill the memory",
-                EXPECTED,
-            )
 
 
 def _validated(path: Path, images: NDArray[Any], labels: NDArray[Any]) -> tuple[Images, NDArray[np.int64]]:

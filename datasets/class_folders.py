@@ -101,7 +101,8 @@ def scan_class_folders(folder: Path, root: Path, classes: Sequence[str], aliases
 def _list_images(scan: Scan, folder: Path, class_folder: Path, label: int) -> None:
     prefix = class_folder.relative_to(folder).as_posix()
     with os.scandir(class_folder) as entries:
-        listed = sorted((entry.name, entry.is_dir()) for entry in entries if not is_junk(entry.name))
+        # os.path.isdir, for a link that leads in a circle is no folder, and to the entry an error
+        listed = sorted((entry.name, os.path.isdir(entry)) for entry in entries if not is_junk(entry.name))
     nested = [name for name, is_folder in listed if is_folder]
     files = [name for name, is_folder in listed if not is_folder]
     images = [name for name in files if _is_image(name)]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dabench.errors import UserError
-from dabench.terminal import standard_console
+from dabench.terminal import standard_console, visible
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -91,7 +91,7 @@ def check(
     else:
         problems = loader.check()
     for text in problems:
-        typer.echo(text)
+        typer.echo(visible(text))
     if problems:
         typer.echo(f"{item.name}: {len(problems)} problem(s)")
         raise typer.Exit(1)

@@ -174,14 +174,14 @@ class _Start:
             folder: Path | None = self.folder
             for part in parents:
                 folder = _child(folder, part) if folder is not None else None
-            names = set(os.listdir(folder)) if folder is not None and folder.is_dir() else None
+            names = set(os.listdir(folder)) if folder is not None and os.path.isdir(folder) else None
             self._names[parents] = None if names is None else (str(folder), names)
         return self._names[parents]
 
 
 def _child(folder: Path, name: str) -> Path | None:
     """The subfolder of that name, or of one that differs in case, spaces, ``_`` and ``-`` only."""
-    if (folder / name).is_dir():
+    if os.path.isdir(folder / name):  # False also for what can be no name
         return folder / name
     return next((path for path in subfolders(folder) if normal(path.name) == normal(name)), None)
 

@@ -70,9 +70,10 @@ def _named(
         )
     try:
         text = Path(info.paths[key]).expanduser()
-    except RuntimeError as error:  # ~ of somebody whom this machine does not know
-        raise UserError(f"{manifest.name}: domains.{name}.paths.{key}: {error}") from error
-    path = next((place / text for place in (*folders, Path()) if (place / text).exists()), None)
+        path = next((place / text for place in (*folders, Path()) if (place / text).exists()), None)
+    except (OSError, RuntimeError) as error:  # too long a name, or ~ of somebody unknown
+        where = f"{manifest.name}: domains.{name}.paths.{key}"
+        raise UserError(f"{where}: '{info.paths[key][:200]}' cannot be looked up: {error}") from error
     if path is None or (path == text and not text.is_absolute()):
         return None
     if path.is_dir():

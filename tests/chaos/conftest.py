@@ -169,12 +169,18 @@ def sweep(tiny_suite: Path) -> Sweep:
 
 
 @pytest.fixture(scope="session")
-def undisturbed(sweep: Sweep, forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    """The sweep's outcome when nothing happens to it."""
+def undisturbed_results(sweep: Sweep, forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results folder of a sweep to which nothing happened; read only."""
     results = tmp_path_factory.mktemp("undisturbed") / "results"
     worker = forks.start(*sweep(results))
     assert worker.wait() == 0, worker.said
-    found = outcome(results)
+    return results
+
+
+@pytest.fixture(scope="session")
+def undisturbed(undisturbed_results: Path) -> Outcome:
+    """The sweep's outcome when nothing happens to it."""
+    found = outcome(undisturbed_results)
     assert len(found.records) == 12
     assert len(found.arrays) == 24
     assert found.rest == []
