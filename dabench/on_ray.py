@@ -207,8 +207,8 @@ class _Driver:
         ray, again = _ray(), []
         ended, _ = ray.wait(list(self.sent), timeout=self.place.poll)
         for reference in ended:
-            run = self.sent.pop(reference)
             record = self._answer(reference)
+            run = self.sent.pop(reference)
             if record is None:
                 again.append(run)
                 continue
@@ -239,9 +239,8 @@ class _Driver:
         ray, left = _ray(), list(self.sent.values())
         for reference in self.sent:
             ray.cancel(reference)
-        with contextlib.suppress(
-            KeyboardInterrupt
-        ):  # Ctrl-C again: others find out that the claims are dead
+        # Ctrl-C again does not wait: others find out that the claims are dead.
+        with contextlib.suppress(KeyboardInterrupt):
             if self.sent:
                 ray.wait(list(self.sent), num_returns=len(self.sent), timeout=ENDS_SECONDS)
         self.sent.clear()

@@ -4,6 +4,7 @@ Ray runs in processes of its own here: it warns, starts threads and sets signal 
 """
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,33 @@ def test_a_node_that_is_killed_in_the_middle(sweep: Any, undisturbed: Any, look:
     look(results).require(undisturbed, but=["code"])
 
 
+@pytest.mark.slow
+def test_ctrl_c_gives_runs_back(sweep: Any, undisturbed: Any, look: Any, forks: Any, tmp_path: Path) -> None:
+    """Of the whole group of processes, as a terminal sends it."""
+    results = tmp_path / "results"
+    command = ["-W", "ignore", "-m", "dabench", *sweep(results), "--executor", "ray", "--jobs", "2"]
+    with subprocess.Popen(
+        [sys.executable, *command], cwd=tmp_path, env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        said = ""
+        while "2/12]" not in said:
+            line = process.stdout.readline()
+            assert line, said
+            said += line
+        os.killpg(process.pid, signal.SIGINT)
+        said += process.communicate()[0]
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    assert "run the same command again" in said
+    assert list(results.rglob(".*.claim")) == []
+    worker = forks.start(*sweep(results))
+    assert worker.wait() == 0, worker.said
+    look(results).require(undisturbed, but=["code"])
+
+
+@pytest.mark.slow
 def test_ray_on_this_machine_alone(sweep: Any, undisturbed: Any, look: Any, tmp_path: Path) -> None:
     results = tmp_path / "results"
     command = [*sweep(results), "--executor", "ray", "--jobs", "2"]
