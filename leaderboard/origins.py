@@ -30,11 +30,8 @@ class Origins:
 
 def origins(runs: Iterable[Run]) -> Origins:
     """Read the runs of a row, those that are not counted too: their values are the row's values."""
-    told = {
-        (path, " ".join(source.split()))  # a recipe may break its lines anywhere
-        for run in runs
-        for path, source in run.record.provenance.items()
-    }
+    said = set[tuple[str, str]]().union(*(run.record.provenance.items() for run in runs))
+    told = {(path, " ".join(source.split())) for path, source in said}  # recipes break lines anywhere
     searches = (SEARCHED.search(source) for _, source in told)
     return Origins(
         any(says(source, ON_TARGET_LABELS) for _, source in told),

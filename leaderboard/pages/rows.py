@@ -23,12 +23,13 @@ def row_pages(renderer: Renderer, reading: Reading) -> Iterator[Page]:
     """One page a row of a board in its default way."""
     table = reading.table
     for row in table.rows:
+        pages = any(run.file in renderer.site.detailed for run in row.group.runs)
         yield renderer.page(
-            row_page(table, row), "row.html.j2", reading=reading, table=table, row=row, view=view,
-            used=set(row.choices), oldest_first=_by_task(row), curves=_curves(row),
+            row_page(table, row), "row.html.j2", scripted="pictures", reading=reading, table=table, row=row, view=view,
+            used=set(row.choices), oldest_first=_by_task(row), curves=_curves(row) if pages else {},
             standing=reading.standings.rows.get(row.group.key), ranked=len(reading.standings.rows),
             collapses={file for task in table.tasks for file in collapsed_runs(table, row, task)},
-            pages=any(run.file in renderer.site.detailed for run in row.group.runs),
+            pages=pages,
             strip=_strip(reading, row), memory=memory, **_costs(row),
         )  # fmt: skip
 

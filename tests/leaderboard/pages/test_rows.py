@@ -115,7 +115,8 @@ def test_a_run_by_a_rule_says_its_step(
 ) -> None:
     records = [trained(record(seed=seed), 0.4, 0.6, 0.5) for seed in (0, 1)]
     runs = [judged(run, snd=[0.9, 0.1, 0.2]) for run in runs_of(records)]
-    (text,) = pages_of(Site(boards(runs), {}, Settings(), select="snd")).values()
+    detailed = frozenset(run.file for run in runs)
+    (text,) = pages_of(Site(boards(runs), {}, Settings(), select="snd", detailed=detailed)).values()
     assert text.count("40.00<small>step 100</small>") == 2
     assert "seed 0, chosen step 100: 40.00" in text
 
