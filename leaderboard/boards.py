@@ -96,6 +96,11 @@ class Reading:
     table: Table
     standings: Standings
 
+    @property
+    def settings(self) -> Settings:
+        """What intervals and comparisons were computed by."""
+        return self.table.settings
+
 
 @dataclass(frozen=True)
 class Site:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dabench.leaderboard.groups import BOUND, REFERENCE
 from dabench.leaderboard.rows import NotRun, Row
 from dabench.leaderboard.runs import Run
-from dabench.leaderboard.statistics.intervals import LEVEL, Share, paired_share
+from dabench.leaderboard.statistics.intervals import Share, paired_share
 
 __all__ = ["absent_bounds", "further_seeds", "share_of_gap"]
 
@@ -15,7 +15,7 @@ OF_THE_RUN = frozenset({"--method", "--task", "--seed", "--device"})
 OF_THE_METHOD = ("params.", "loss_weights.")
 
 
-def share_of_gap(row: Row, reference: Row, bound: Row, level: float = LEVEL) -> Share | None:
+def share_of_gap(row: Row, reference: Row, bound: Row, level: float) -> Share | None:
     """(row - reference) / (bound - reference) of the averages, paired over the seeds that all three have.
 
     None where no seed is shared.

@@ -53,7 +53,7 @@ def worst_class(row: Row) -> Interval | None:
         at_the_end = row.choices[run.file].step == run.record.evaluations[-1].step
         return worst[1] if worst and at_the_end else None
 
-    return task_mean(row.used, tuple(row.cells), value)
+    return task_mean(row.used, tuple(row.cells), value, row.level)
 
 
 def mean_class(row: Row) -> Interval | None:
@@ -64,7 +64,7 @@ def mean_class(row: Row) -> Interval | None:
         found = [one.mean_class_accuracy for one in run.record.evaluations if one.step == step]
         return found[-1] if found else None
 
-    return task_mean(row.used, tuple(row.cells), value)
+    return task_mean(row.used, tuple(row.cells), value, row.level)
 
 
 def by_class(table: Table) -> tuple[ClassTable, ...]:
@@ -86,9 +86,9 @@ def _one_task(table: Table, task: str) -> ClassTable:
                 if value is not None:
                     values[name].append(value)
         seen |= set(values)
-        cells.append({name: t_interval(numbers) for name, numbers in values.items()})
-        means.append(t_interval([one.mean_class_accuracy for one in metrics]) if metrics else None)
-        overall.append(t_interval([one.accuracy for one in metrics]) if metrics else None)
+        cells.append({name: t_interval(numbers, row.level) for name, numbers in values.items()})
+        means.append(t_interval([one.mean_class_accuracy for one in metrics], row.level) if metrics else None)
+        overall.append(t_interval([one.accuracy for one in metrics], row.level) if metrics else None)
     known = tuple(name for name in table.info.classes if name in seen)
     classes = (*known, *sorted(seen - set(known)))
     return ClassTable(task, classes, tuple(cells), tuple(means), tuple(overall))

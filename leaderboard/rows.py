@@ -7,6 +7,7 @@ from dabench.leaderboard.choices import LAST, Choice
 from dabench.leaderboard.groups import REFERENCE, Group
 from dabench.leaderboard.origins import HYPERPARAMETERS, Origins
 from dabench.leaderboard.runs import Run
+from dabench.leaderboard.settings import Settings
 from dabench.leaderboard.statistics.intervals import Difference, Interval, Share
 from dabench.leaderboard.statistics.pairs import Family
 from dabench.recipe import ON_TARGET_LABELS
@@ -69,6 +70,7 @@ class Row:
         share: part of the gap between the reference and the bound that the row closes.
         tasks_done: tasks with at least one value.
         used: the finished runs that count, one a task and seed.
+        level: of all its intervals.
         choices: of each run in ``used``, by its file, what the rule chose.
         rule: the selection rule that the values are taken by.
         peeking: whether that rule reads target labels.
@@ -85,6 +87,7 @@ class Row:
     inflation: Interval | None
     used: tuple[Run, ...]
     tasks_done: int
+    level: float
     choices: Mapping[str, Choice]
     rule: str = LAST
     peeking: bool = False
@@ -172,6 +175,7 @@ class Table:
     Attributes:
         tasks: columns in the manifest's order (sorted where the suite is unknown).
         rows: ranked ones by average, then incomplete ones, then upper bounds.
+        settings: what its intervals and comparisons were computed by.
         suite_known: False where the columns are only those that some run has.
         absent: bounds that were not run.
         notes: sentences that hold for all rows.
@@ -185,6 +189,7 @@ class Table:
     info: SuiteInfo
     tasks: tuple[str, ...]
     rows: tuple[Row, ...]
+    settings: Settings
     suite_known: bool
     absent: tuple[NotRun, ...] = ()
     notes: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ from dabench.leaderboard.statistics.bootstrap import (
     bootstrap_t_interval,
     stratified_bootstrap_interval,
 )
-from dabench.leaderboard.statistics.intervals import LEVEL, Interval, t_interval
+from dabench.leaderboard.statistics.intervals import Interval, t_interval
 from dabench.leaderboard.statistics.moderated import moderated_intervals
 from dabench.leaderboard.statistics.suite_average import welch_satterthwaite_interval
 
@@ -40,7 +40,7 @@ def averages(values: Mapping[str, Mapping[int, float]]) -> dict[int, float]:
     return {seed: sum(by_seed[seed] for by_seed in values.values()) / len(values) for seed in sorted(common)}
 
 
-def over_seeds(values: Mapping[int, float], level: float = LEVEL) -> Interval | None:
+def over_seeds(values: Mapping[int, float], level: float) -> Interval | None:
     """Student-t interval of one value a seed; None where there is none."""
     return t_interval([values[seed] for seed in sorted(values)], level) if values else None
 
@@ -74,7 +74,7 @@ def suite_interval(values: Mapping[str, Mapping[int, float]], ci: Ci = USUAL) ->
     return over_seeds(means, ci.level)
 
 
-def moderated(rows: Sequence[Mapping[int, float]], level: float = LEVEL) -> list[Interval | None]:
+def moderated(rows: Sequence[Mapping[int, float]], level: float) -> list[Interval | None]:
     """Moderated intervals of rows of one task, or of their averages, each seed to value; in their order."""
     present = [index for index, row in enumerate(rows) if row]
     arrays = [np.array([rows[index][seed] for seed in sorted(rows[index])]) for index in present]
@@ -83,7 +83,7 @@ def moderated(rows: Sequence[Mapping[int, float]], level: float = LEVEL) -> list
 
 
 def task_mean(
-    runs: Iterable[Run], tasks: Sequence[str], value: Callable[[Run], float | None]
+    runs: Iterable[Run], tasks: Sequence[str], value: Callable[[Run], float | None], level: float
 ) -> Interval | None:
     """Interval over seeds of the mean over all tasks; None where no seed has a value on every task."""
-    return over_seeds(averages(by_task(runs, tasks, value)))
+    return over_seeds(averages(by_task(runs, tasks, value)), level)

@@ -12,7 +12,6 @@ from rich.table import Table as RichTable
 from dabench.leaderboard import change_words as words
 from dabench.leaderboard.against import BoardChange, Changes
 from dabench.leaderboard.boards import Reading
-from dabench.leaderboard.groups import REFERENCE
 from dabench.leaderboard.printed import DASH, place
 from dabench.leaderboard.rows import Row
 from dabench.leaderboard.site import SiteReport
@@ -96,7 +95,7 @@ def _rich(reading: Reading) -> RichTable:
         f"{table.suite} · {table.backbone} · {table.protocol} · {metric_name(table.metric)}, percent, "
         f"{step_words(table.rules)}"
     )
-    reference = next((row.reference.method for row in table.rows if row.reference), REFERENCE)
+    reference = reading.settings.compare.reference
     shown = RichTable(title=escape(plain(title)), title_justify="left", box=box.SIMPLE_HEAD)
     shown.add_column("rank", no_wrap=True)
     shown.add_column("method", overflow="fold")

@@ -112,7 +112,7 @@ def one_table(
     absent = absent_bounds(sorted(runs, key=lambda run: run.file))
     notes = tuple(filter(None, [looked_note(shared)]))
     return Table(
-        *key, info or SuiteInfo(key[0]), tasks, ordered, info is not None, absent, notes, comparer.test
+        *key, info or SuiteInfo(key[0]), tasks, ordered, settings, info is not None, absent, notes, comparer.test
     )
 
 
@@ -158,9 +158,10 @@ def _row(one: Group, tasks: Sequence[str], classes: int, settings: Settings, sel
         means,
         suite_interval(values, settings.ci),
         over_seeds(averages(oracles), settings.ci.level),
-        task_mean(used, tasks, _inflation),
+        task_mean(used, tasks, _inflation, settings.ci.level),
         tuple(used),
         sum(bool(cell.values) for cell in cells.values()),
+        settings.ci.level,
         choices,
         rule,
         rule in selection.peeking,

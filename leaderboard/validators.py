@@ -105,10 +105,12 @@ class Report:
     Attributes:
         rows: the table's rows without upper bounds, by their names.
         rules: ``last`` first, those that read target labels at the end.
+        level: of all intervals.
     """
 
     rows: tuple[Row, ...]
     rules: tuple[RuleReport, ...]
+    level: float
 
 
 def validator_report(table: Table, rules: Mapping[str, RuleEntry]) -> Report:
@@ -119,11 +121,12 @@ def validator_report(table: Table, rules: Mapping[str, RuleEntry]) -> Report:
     def place(name: str) -> tuple[bool, bool, str]:
         return rules[name].cls.uses_target_labels, name != LAST, name
 
-    return Report(rows, tuple(_rule(table, rows, rules[name]) for name in sorted(rules, key=place)))
+    found = tuple(_rule(table, rows, rules[name]) for name in sorted(rules, key=place))
+    return Report(rows, found, table.settings.ci.level)
 
 
 def _rule(table: Table, rows: Sequence[Row], entry: RuleEntry) -> RuleReport:
-    everything = [run for row in rows for run in row.used]
+    everything, level = [run for row in rows for run in row.used], table.settings.ci.level
     present = {run.record.task for run in everything}
     tried = [task for task in table.tasks if task in present]
     selection = Selection(entry.name)
@@ -135,7 +138,7 @@ def _rule(table: Table, rows: Sequence[Row], entry: RuleEntry) -> RuleReport:
     pooled = correlation(everything, tried, entry) if entry.cls.compares_runs else None
     cells = tuple(_cell(row, table.tasks, tried, entry, choices) for row in rows)
     regret, gain = (
-        over_seeds(averages({row.group.key: averages(by_task(row.used, tried, cost)) for row in rows}))
+        over_seeds(averages({row.group.key: averages(by_task(row.used, tried, cost)) for row in rows}), level)
         for cost in _costs(choices)
     )
     return RuleReport(entry.name, entry, cells, regret, gain, pooled)
@@ -159,11 +162,11 @@ def _cell(
     row: Row, tasks: Sequence[str], tried: Sequence[str], entry: RuleEntry, choices: Mapping[str, Choice]
 ) -> RuleCell:
     missing = [choices[run.file].reason for run in row.used if choices[run.file].value is None]
-    regret, gain = (task_mean(row.used, tried, cost) for cost in _costs(choices))
+    regret, gain = (task_mean(row.used, tried, cost, row.level) for cost in _costs(choices))
     return RuleCell(
         len(row.used),
         len(row.used) - len(missing),
-        task_mean(row.used, tasks, lambda run: choices[run.file].value),
+        task_mean(row.used, tasks, lambda run: choices[run.file].value, row.level),
         regret,
         gain,
         correlation(row.used, tried, entry),

@@ -5,10 +5,12 @@ from functools import cache
 from importlib.resources import files
 
 from dabench.leaderboard.addresses import ABOUT
+from dabench.leaderboard.groups import REFERENCE
 from dabench.leaderboard.pages.renderer import Page, Renderer
 from dabench.leaderboard.statistics.bootstrap import FEWEST
 from dabench.leaderboard.statistics.coverage import HIGH, LOW, Coverage, coverage_rows, from_csv
 from dabench.leaderboard.statistics.improvement import FEWEST_SEEDS
+from dabench.leaderboard.statistics.intervals import EXAMPLE, quantile, t_interval
 from dabench.leaderboard.statistics.moderated import MOST_WEIGHT
 from dabench.leaderboard.statistics.pairs import FEWEST_ROWS
 
@@ -24,11 +26,15 @@ def measured_coverage() -> tuple[Coverage, ...]:
 
 def about_pages(renderer: Renderer) -> Iterator[Page]:
     """The page on method."""
-    found = measured_coverage()
+    found, settings = measured_coverage(), renderer.site.settings
+    level = settings.ci.level
     yield renderer.page(
         ABOUT,
         "about.html.j2",
-        settings=renderer.site.settings,
+        settings=settings,
+        lower_bound=REFERENCE,
+        example=t_interval(EXAMPLE, level),
+        quantiles=[(n, quantile(level, n - 1)) for n in (3, 5, 10)],
         coverage=coverage_rows(found),
         seeds=sorted({one.seeds for one in found}),
         promise=(LOW, HIGH),

@@ -21,6 +21,7 @@ from dabench.leaderboard.plots.profile import performance_profile
 from dabench.leaderboard.plots.regret import rule_regret
 from dabench.leaderboard.plots.strips import seed_strips
 from dabench.leaderboard.rows import Row, Table
+from dabench.leaderboard.statistics.intervals import EXAMPLE, t_interval
 from dabench.leaderboard.validators import validator_report
 
 __all__ = ["Column", "Part", "board_pages", "columns", "empty_index", "parts"]
@@ -68,7 +69,7 @@ def board_pages(renderer: Renderer, board: Board, default: Reading) -> Iterator[
 
 def empty_index(renderer: Renderer) -> Page:
     """The index of a folder without runs: how to make some."""
-    return renderer.page(INDEX, "table.html.j2", scripted=True, reading=None, **_counts(renderer, ()))
+    return renderer.page(INDEX, "table.html.j2", scripted="table", reading=None, **_counts(renderer, ()))
 
 
 def columns(table: Table) -> tuple[Column, ...]:
@@ -81,7 +82,7 @@ def columns(table: Table) -> tuple[Column, ...]:
         Column("rank", "Rank", "rank", "ascending"),
         Column("method", "Method", "method", "ascending"),
         Column("average", average, "mean"),
-        Column("gain", f"Gain over {REFERENCE}", "gain"),
+        Column("gain", f"Gain over {table.settings.compare.reference}", "gain"),
         Column("gap", "Gap closed", "share"),
         Column("class", "Worst class" if by_mean else "Mean class", "class"),
         *(Column(task, view.arrow(task), "task") for task in tasks),
@@ -114,7 +115,7 @@ def _page(renderer: Renderer, path: str, reading: Reading, default: Reading) -> 
     return renderer.page(
         path,
         "table.html.j2",
-        scripted=True,
+        scripted="table",
         reading=reading,
         default=default,
         first=first,
@@ -128,6 +129,8 @@ def _page(renderer: Renderer, path: str, reading: Reading, default: Reading) -> 
         pictures=_pictures(reading),
         report=report,
         regret=rule_regret(report) if report else None,
+        lower_bound=REFERENCE,
+        example=t_interval(EXAMPLE, reading.settings.ci.level),
         matches=agreement(site.published, table) if first else (),
         file_name=view.slug(table.suite, table.backbone, reading.way.name),
         facts=order_facts,

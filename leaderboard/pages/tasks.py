@@ -31,7 +31,7 @@ def task_pages(renderer: Renderer, reading: Reading) -> Iterator[Page]:
         rows = _by_mean(table.rows, task)
         classes = classes_of(table, rows, task)
         yield renderer.page(
-            task_page(table, task), "task.html.j2", reading=reading, table=table, task=task, number=number,
+            task_page(table, task), "task.html.j2", scripted="pictures", reading=reading, table=table, task=task, number=number,
             rows=rows, runs={row.group.key: _runs(row, task) for row in rows}, classes=classes,
             view=view, strip=seed_strips(reading, task),
             pages=any(run.file in renderer.site.detailed for run in reading.board.runs),
@@ -71,7 +71,7 @@ def _image_interval(row: Row, task: str) -> Interval | None:
     accuracy = all(run.record.metric == "accuracy" for run in row.used)
     if not cell.interval or not number or not accuracy:
         return None
-    return wilson_interval(cell.interval.mean, number)
+    return wilson_interval(cell.interval.mean, number, row.level)
 
 
 def _seconds(row: Row, task: str) -> float | None:
@@ -81,7 +81,7 @@ def _seconds(row: Row, task: str) -> float | None:
         for run in row.used
         if run.record.task == task and run.record.timing
     }
-    return mean.mean if (mean := over_seeds(times)) else None
+    return mean.mean if (mean := over_seeds(times, row.level)) else None
 
 
 def _paired(site: Site, reading: Reading, task: str) -> Mapping[str, Any]:

@@ -32,7 +32,7 @@ from dabench.leaderboard.plots.words import (
     shown,
 )
 from dabench.leaderboard.rows import Row
-from dabench.leaderboard.statistics.intervals import LEVEL, Interval
+from dabench.leaderboard.statistics.intervals import Interval
 
 __all__ = ["interval_dots"]
 
@@ -40,12 +40,11 @@ COLUMNS = (Column("rank", RIGHT - 128), Column("n", RIGHT - 98), Column("mean", 
 TOP, GAP = 22.0, 10.0
 
 
-def interval_dots(reading: Reading, level: float = LEVEL) -> Picture | None:
+def interval_dots(reading: Reading) -> Picture | None:
     """Every row's average over tasks with its interval, number of seeds and rank interval.
 
     Args:
         reading: the table and what its order is worth.
-        level: of the intervals, for their name.
 
     Returns:
         None where no row has an average.
@@ -70,7 +69,7 @@ def interval_dots(reading: Reading, level: float = LEVEL) -> Picture | None:
         *draw_lanes([_lane(reading, *pair) for pair in apart], COLUMNS, scale, lower),
         *_rule(lower - GAP / 2 if apart and rows else None),
     ]
-    words = intervals_words([average for _, average in found], level)
+    words = intervals_words([average for _, average in found], reading.settings.ci.level)
     text = _text(reading, rows, apart, words)
     return document("interval-dots", "Averages and how sure they are", text + rest, bottom + 40, parts)
 

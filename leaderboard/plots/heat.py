@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from dabench.leaderboard.boards import Reading
-from dabench.leaderboard.groups import REFERENCE
 from dabench.leaderboard.plots.axes import fit, text_width
 from dabench.leaderboard.plots.picture import Picture
 from dabench.leaderboard.plots.svg import WIDTH, Boxes, document, tag, text_at
@@ -45,8 +44,9 @@ def gain_heat_map(reading: Reading) -> Picture | None:
     bottom = TOP + len(known) * HEIGHT + (APART if bounds and rows else 0)
     parts += _legend(bottom + 12)
     total = max(WIDTH, lefts[-1] + width + 8)
-    drawn, text = [*boxes.paths("cell"), *parts], _text(known) + rest
-    return document("gain-heat-map", f"Gain over {REFERENCE}", text, bottom + 44, drawn, total)
+    reference = isolated(reading.settings.compare.reference)
+    drawn, text = [*boxes.paths("cell"), *parts], _text(known, reference) + rest
+    return document("gain-heat-map", f"Gain over {reference}", text, bottom + 44, drawn, total)
 
 
 def _row(row: Row, tasks: Sequence[str], lefts: Sequence[float], top: float, boxes: Boxes) -> list[Markup]:
@@ -87,7 +87,7 @@ def _legend(top: float) -> list[Markup]:
     return [*boxes, *words]
 
 
-def _text(rows: Sequence[Row]) -> str:
+def _text(rows: Sequence[Row], reference: str) -> str:
     sentences = []
     for row in rows:
         known = {task: cell.gain.interval.mean for task, cell in row.cells.items() if cell.gain}
@@ -101,6 +101,6 @@ def _text(rows: Sequence[Row]) -> str:
             f"to {points(known[best])} on {arrow(best)}."
         )
     return (
-        f"Difference to {REFERENCE} in points, by method and task. Bold numbers: the interval of the "
+        f"Difference to {reference} in points, by method and task. Bold numbers: the interval of the "
         f"difference excludes zero. {' '.join(sentences)}"
     )

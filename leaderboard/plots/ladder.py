@@ -22,7 +22,7 @@ from dabench.leaderboard.plots.words import (
     row_name,
 )
 from dabench.leaderboard.rows import Row
-from dabench.leaderboard.statistics.intervals import LEVEL, Interval
+from dabench.leaderboard.statistics.intervals import Interval
 from dabench.leaderboard.view import points
 
 __all__ = ["RUNGS", "ablation_ladder"]
@@ -54,13 +54,12 @@ class _Rung:
         return f"{row_name(self.row)} ({self.what}): {mean_words(self.average)}{step}"
 
 
-def ablation_ladder(reading: Reading, level: float = LEVEL) -> Picture | None:
+def ablation_ladder(reading: Reading) -> Picture | None:
     """The rungs of GSDA's ablation and the steps between them.
 
     Args:
         reading: a table with rows of GSDA's variants. Where one has several rows, the one whose settings
             agree most with those of the last rung counts.
-        level: of the intervals, for their name.
 
     Returns:
         None below two of GSDA's own rungs.
@@ -77,7 +76,7 @@ def ablation_ladder(reading: Reading, level: float = LEVEL) -> Picture | None:
         tag("path", d=_steps([100 * one.mean for one in averages], scale), class_="step"),
     ]
     parts = [*heads(COLUMNS, 14), *draw_lanes([_lane(rung) for rung in rungs], COLUMNS, scale, TOP, lines)]
-    text = _text(rungs, intervals_words(averages, level))
+    text = _text(rungs, intervals_words(averages, reading.settings.ci.level))
     return document("ablation-ladder", "What each part of GSDA adds", text, bottom + 40, parts)
 
 

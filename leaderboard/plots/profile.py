@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from dabench.leaderboard.boards import Reading
-from dabench.leaderboard.groups import REFERENCE
 from dabench.leaderboard.plots.axes import Scale, fit, text_width, tick_text, ticks
 from dabench.leaderboard.plots.picture import Picture
 from dabench.leaderboard.plots.svg import WIDTH, document, number, tag, text_at
-from dabench.leaderboard.plots.words import adapted, row_name, shown
+from dabench.leaderboard.plots.words import adapted, isolated, row_name, shown
 from dabench.leaderboard.rows import Row, Table
 
 __all__ = ["gains_of", "performance_profile", "profile_steps"]
@@ -81,7 +80,8 @@ def performance_profile(reading: Reading) -> Picture | None:
     parts.append(text_at(WIDTH / 2, bottom + 12, "part of runs that gain at least x points;", "tick mid"))
     parts.append(text_at(WIDTH / 2, bottom + 29, "numbers: runs that gain anything", "tick mid"))
     title = "In how many runs a row helps"
-    return document(name, title, _text(profiles) + rest, bottom + 36, parts)
+    text = _text(profiles, isolated(reading.settings.compare.reference))
+    return document(name, title, text + rest, bottom + 36, parts)
 
 
 def _path(gains: Sequence[float], across: Scale) -> str:
@@ -111,7 +111,7 @@ def _panel(profile: _Profile, across: Scale) -> list[Markup]:
     ]
 
 
-def _text(profiles: Sequence[_Profile]) -> str:
+def _text(profiles: Sequence[_Profile], reference: str) -> str:
     listed = []
     for profile in profiles:
         n = len(profile.gains)
@@ -120,6 +120,6 @@ def _text(profiles: Sequence[_Profile]) -> str:
         words = tick_text(round(middle, 2), [round(middle, 2)], signed=True)
         listed.append(f"{profile.name}: above zero in {helps} of {n} runs, median {words} points")
     return (
-        f"For each row, the part of its runs (a task and seed each) whose gain over {REFERENCE} with the "
+        f"For each row, the part of its runs (a task and seed each) whose gain over {reference} with the "
         f"same task and seed is at least x points. {'; '.join(listed)}."
     )

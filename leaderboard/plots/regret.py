@@ -5,7 +5,7 @@ from dabench.leaderboard.plots.lanes import LEFT, PITCH, RIGHT, Column, Lane, dr
 from dabench.leaderboard.plots.picture import Picture
 from dabench.leaderboard.plots.svg import document
 from dabench.leaderboard.plots.words import intervals_words, mean_words
-from dabench.leaderboard.statistics.intervals import LEVEL, Interval
+from dabench.leaderboard.statistics.intervals import Interval
 from dabench.leaderboard.validators import Report, RuleReport
 
 __all__ = ["rule_regret"]
@@ -14,12 +14,11 @@ COLUMNS = (Column("runs", RIGHT - 98), Column("points", RIGHT))
 TOP = 22.0
 
 
-def rule_regret(report: Report, level: float = LEVEL) -> Picture | None:
+def rule_regret(report: Report) -> Picture | None:
     """What the rules lose against the oracle, the best first.
 
     Args:
         report: all rules on the rows of one table.
-        level: of the intervals, for their name.
 
     Returns:
         None where no rule could be judged.
@@ -39,7 +38,7 @@ def rule_regret(report: Report, level: float = LEVEL) -> Picture | None:
     scale = Scale(0, most * 1.03, LEFT + 6, RIGHT - 6)
     bottom = TOP + PITCH * len(found)
     lanes = [_lane(one, regret) for one, regret in found]
-    words = intervals_words([regret for _, regret in found], level)
+    words = intervals_words([regret for _, regret in found], report.level)
     lines = bottom_axis(scale, spans(TOP, len(found)), bottom, "points below the oracle (0 is best)")
     parts = [
         *heads(COLUMNS, 14),

@@ -10,7 +10,7 @@ from dabench.leaderboard.statistics.intervals import LEVEL, Interval
 __all__ = ["image_bootstrap", "mcnemar", "mcnemar_counts", "wilson_interval"]
 
 
-def wilson_interval(accuracy: float, images: int, level: float = LEVEL) -> Interval:
+def wilson_interval(accuracy: float, images: int, level: float) -> Interval:
     """Wilson's score interval of an accuracy on n test images.
 
     Wilson, Journal of the American Statistical Association 22, 1927. For a mean over seeds it answers: how
@@ -24,7 +24,7 @@ def wilson_interval(accuracy: float, images: int, level: float = LEVEL) -> Inter
     Raises:
         ValueError: an accuracy outside [0, 1], or no image.
 
-    >>> [round(end, 4) for end in wilson_interval(0.95, 498).ends]
+    >>> [round(end, 4) for end in wilson_interval(0.95, 498, LEVEL).ends]
     [0.9272, 0.9659]
     """
     if not 0 <= accuracy <= 1 or images < 1:

@@ -8,6 +8,7 @@ import pytest
 
 from dabench.leaderboard.boards import Reading
 from dabench.leaderboard.plots.dots import interval_dots
+from dabench.leaderboard.settings import Ci, Settings
 from dabench.leaderboard.standings import Standing, Standings
 from dabench.leaderboard.statistics.intervals import t_interval
 from dabench.records import Record
@@ -88,7 +89,9 @@ def test_one_seed_has_no_whisker(reading_of: Any, tree: Any) -> None:
 
 
 def test_the_level_is_named(reading_of: Any, tree: Any) -> None:
-    found = tree(interval_dots(reading_of({"dann": {"A->B": (0.6, 0.61)}}), 0.9))
+    reading = reading_of({"dann": {"A->B": (0.6, 0.61)}})
+    settings = Settings(ci=Ci(level=0.9))
+    found = tree(interval_dots(replace(reading, table=replace(reading.table, settings=settings))))
     assert "90 % Student-t intervals over seeds" in found.picture.text
 
 

@@ -117,6 +117,7 @@ def report() -> Report:
             RuleReport(name, rules[name], (cell,), Interval(0.01 * k, 0.02, 3), None, None)
             for k, name in enumerate(names)
         ),
+        0.95,
     )
 
 

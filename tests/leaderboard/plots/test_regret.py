@@ -24,9 +24,11 @@ def test_rules_by_their_cost_without_the_oracle(tree: Any, axis: Any, at: Any) -
             rule("bnm", None),
             rule("oracle", Interval(0.0, 0.0, 3)),
         ),
+        0.9,
     )
     found = tree(rule_regret(report))
     assert found.words("name") == ["snd", "last"]
+    assert "90 % Student-t intervals" in found.picture.text
     x = axis(found, "x", ["0", "1", "2", "3"])
     assert at(found.one("circle", "hollow"), "cx") == pytest.approx(x(1), abs=0.2)
     assert at(found.one("circle", "full"), "cx") == pytest.approx(x(2), abs=0.2)
@@ -36,5 +38,5 @@ def test_rules_by_their_cost_without_the_oracle(tree: Any, axis: Any, at: Any) -
 
 
 def test_nothing_judged_is_no_picture() -> None:
-    assert rule_regret(Report((), ())) is None
-    assert rule_regret(Report((), (rule("snd", None),))) is None
+    assert rule_regret(Report((), (), 0.95)) is None
+    assert rule_regret(Report((), (rule("snd", None),), 0.95)) is None

@@ -15,16 +15,16 @@ from dabench.leaderboard.statistics.seed_effect import shared_seed_effect
 @pytest.mark.parametrize(("right", "images"), [(473, 498), (0, 20), (20, 20), (1, 1)])
 def test_wilson_against_scipy(right: int, images: int) -> None:
     expected = stats.binomtest(right, images).proportion_ci(method="wilson")
-    found = wilson_interval(right / images, images)
+    found = wilson_interval(right / images, images, 0.95)
     assert found.ends == (pytest.approx(expected.low, abs=1e-12), pytest.approx(expected.high, abs=1e-12))
     assert found.kind == "Wilson"
 
 
 def test_wilson_widths_of_the_literature() -> None:
     # 95 % on 498, 4,365 and 55,388 images: 1.9, and 0.6 and 0.2 points.
-    assert wilson_interval(0.95, 498).half_width == pytest.approx(0.019, abs=5e-4)
+    assert wilson_interval(0.95, 498, 0.95).half_width == pytest.approx(0.019, abs=5e-4)
     with pytest.raises(ValueError, match="at least one image"):
-        wilson_interval(0.5, 0)
+        wilson_interval(0.5, 0, 0.95)
 
 
 def test_mcnemar() -> None:
