@@ -112,7 +112,15 @@ def one_table(
     absent = absent_bounds(sorted(runs, key=lambda run: run.file))
     notes = tuple(filter(None, [looked_note(shared)]))
     return Table(
-        *key, info or SuiteInfo(key[0]), tasks, ordered, settings, info is not None, absent, notes, comparer.test
+        *key,
+        info or SuiteInfo(key[0]),
+        tasks,
+        ordered,
+        settings,
+        info is not None,
+        absent,
+        notes,
+        comparer.test,
     )
 
 
