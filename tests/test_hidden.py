@@ -1,15 +1,26 @@
 """Changes of what a method's state_dict does not hold are seen; those of what it holds are none."""
 
 import copy
+import datetime
+import enum
+import functools
+import io
 import itertools
+import queue
 import random
-from collections import deque
+import re
+import threading
+from collections import defaultdict, deque
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from dabench.hidden import hidden_state
 
@@ -30,6 +41,34 @@ def teacher(module):
         module[0].weight += 1
 
 
+class Slots:
+    __slots__ = ("__private", "n")
+
+    def __init__(self):
+        self.n = 0
+        self.__private = 0
+
+    def hide(self):
+        self.__private += 1
+
+
+class Named(dict):
+    """A dictionary with an attribute."""
+
+
+class Counting(nn.Module):
+    n = 0
+
+
+@dataclass
+class Described:
+    of: object
+
+
+def sparse(value):
+    value._values().add_(1)
+
+
 CHANGES = {
     "list": ([1, 2, 1], lambda v: v.__setitem__(2, 2)),
     "tensor": (torch.zeros(2), lambda v: v.add_(1)),
@@ -43,6 +82,16 @@ CHANGES = {
     "numpy's generator": (np.random.default_rng(0), lambda v: v.random()),
     "Python's generator": (random.Random(0), lambda v: v.random()),
     "unregistered module": ([nn.Linear(2, 2)], teacher),
+    "numpy's old generator": (np.random.RandomState(0), lambda v: v.rand()),
+    "slots": (Slots(), lambda v: setattr(v, "n", 1)),
+    "private slots": (Slots(), Slots.hide),
+    "attribute of a dictionary": (Named(a=1), lambda v: setattr(v, "n", 1)),
+    "attribute of an unregistered module": ([Counting()], lambda v: setattr(v[0], "n", 1)),
+    "deeper one": ([nn.Sequential(Counting())], lambda v: setattr(v[0][0], "n", 1)),
+    "object in a set": ({Slots()}, lambda v: setattr(next(iter(v)), "n", 1)),
+    "bound method": (Slots().hide, lambda v: v()),
+    "partial": (functools.partial(max, [0]), lambda v: v.args[0].append(1)),
+    "sparse tensor": (torch.eye(3).to_sparse(), sparse),
     "object": (SimpleNamespace(a=SimpleNamespace(b=1)), lambda v: setattr(v.a, "b", 2)),
 }
 
@@ -55,6 +104,45 @@ def test_a_change_is_seen(name):
     assert before == seen(holder)
     change(holder.value)
     assert {key for key, digest in seen(holder).items() if digest != before[key]} == {"value"}
+
+
+UNREADABLE = {
+    "generator": lambda: (k for k in range(9)),
+    "cycle": lambda: itertools.cycle([1]),
+    "iterator of a list": lambda: iter([1, 2]),
+    "its next": lambda: iter([1, 2]).__next__,
+    "zip": lambda: [zip([1], [2], strict=True)],
+    "a class of such": lambda: type("Own", (itertools.cycle,), {})([1]),
+    "lock": threading.Lock,
+    "queue": queue.SimpleQueue,
+    "file": lambda: io.BytesIO(b"x"),
+    "compressed sparse tensor": lambda: torch.eye(3).to_sparse_csc(),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Sparse")
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_what_cannot_be_read_counts_as_changed(name):
+    holder = Holder(UNREADABLE[name]())
+    holder.other = 1
+    before, after = seen(holder), seen(holder)
+    assert {key for key in before if before[key] != after[key]} == {"value"}
+
+
+PLAIN = [
+    *(len, np.add, torch.relu, torch.float32, torch.device("cpu"), torch.Size([2]), range(3), slice(1), ...),
+    *(object(), lambda: 1, Slots().hide, Path("x"), re.compile("x"), datetime.timedelta(1), Fraction(1, 2)),
+    *(np.float32(1), functools.partial(max, 1), functional.relu, np.dtype("f4"), enum.Enum("E", "a").a),
+    *(Described(lambda: 1), functools.cache(len)),
+    *(itertools.repeat(1), type("Empty", (), {"__slots__": ()})(), type("Empty", (), {})(), torch.strided),
+    *(torch.optim.SGD([nn.Parameter(torch.ones(1))], 0.1), torch.cuda.amp, {}.get, defaultdict(list)),
+]
+
+
+@pytest.mark.parametrize("value", PLAIN, ids=lambda value: type(value).__name__)
+def test_what_has_no_state_or_keeps_it_is_not_changed(value):
+    holder = Holder([value, {"a": value}])
+    assert seen(holder) == seen(holder)
 
 
 def test_an_attribute_that_is_new_or_of_a_part_is_seen():
