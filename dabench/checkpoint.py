@@ -144,11 +144,15 @@ class Checkpoints:
         """The newest one that is whole and of this run; None where there is none."""
         return next(self.newest_first(), None)
 
-    def newest_first(self) -> Iterator[Checkpoint]:
-        """Every one that is whole and of this run; why others are passed over goes to ``notes``."""
+    def newest_first(self, largest: int = LARGEST_BYTES) -> Iterator[Checkpoint]:
+        """Every one that is whole and of this run; why others are passed over goes to ``notes``.
+
+        Args:
+            largest: bytes of a file that may be read into memory.
+        """
         for step in reversed(self.steps()):
             try:
-                checkpoint = self._read(step)
+                checkpoint = self._read(step, min(largest, LARGEST_BYTES))
             except (OSError, SafetensorError, ValueError, RecursionError) as error:
                 self.notes.append(f"the checkpoint after step {step} is not used: {_reason(error)}")
                 continue
@@ -171,14 +175,14 @@ class Checkpoints:
                 if path.name.startswith(self._stem) and path.name.endswith(".part"):
                     path.unlink(missing_ok=True)
 
-    def _read(self, step: int) -> Checkpoint:
+    def _read(self, step: int, largest: int) -> Checkpoint:
         """Read one. Raises ValueError, OSError or SafetensorError where it cannot be used."""
         path = self._path(step)
         size = path.stat().st_size
         if not path.is_file() or path.is_symlink():
             raise ValueError("it is no plain file")
-        if size > LARGEST_BYTES:
-            raise ValueError(f"it is larger than {LARGEST_BYTES} bytes")
+        if size > largest:
+            raise ValueError(f"it is larger than {largest} bytes")
         with path.open("rb") as file:
             header = int.from_bytes(file.read(8), "little")
         if header > min(LARGEST_HEADER_BYTES, size):

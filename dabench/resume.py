@@ -11,9 +11,10 @@ method keeps other state is not kept: resumed, it would end with other figures, 
 
 import contextlib
 import copy
+import math
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Protocol
 
 import torch
@@ -29,6 +30,9 @@ from dabench.stepper import Stepper
 from dabench.tree import Unstorable, flatten, unflatten
 
 __all__ = ["Clock", "Progress"]
+
+MARGIN = 16  # times the state before the first step: momentum, buffers that grow
+LEAST_BYTES = 64 * 2**20
 
 
 class Clock:
@@ -84,6 +88,8 @@ class Progress:
         clock: of the run.
         checkpoints: to write to and to read from.
         device: of the run.
+        steps: of the whole run.
+        evaluated: steps after which it is evaluated.
     """
 
     def __init__(
@@ -97,6 +103,8 @@ class Progress:
         clock: Clock,
         checkpoints: Checkpoints,
         device: torch.device,
+        steps: int,
+        evaluated: Collection[int],
     ) -> None:
         self._modules = {"network": network, "method": method}
         self._method = method
@@ -105,8 +113,17 @@ class Progress:
         self._clock = clock
         self._checkpoints = checkpoints
         self._device = device
-        self._hidden = hidden_state(method, network, generator)
+        self._evaluator = evaluator
+        self._steps = steps
+        self._evaluated = sorted(evaluated)
         self._kept = 0
+        self._hidden: dict[str, str] | None = None
+        try:
+            self._hidden = self._hidden_now()
+        except (
+            Exception
+        ) as error:  # whatever a method's attributes raise: a run does not need its checkpoints
+            self._note(error)
 
     def due(self) -> bool:
         """Whether a checkpoint is due."""
@@ -114,11 +131,20 @@ class Progress:
 
     def resume(self) -> int:
         """Go on from the newest checkpoint that fits; return its step, or 0 to begin at the beginning."""
-        fresh: Any = None
-        for checkpoint in self._checkpoints.newest_first():
-            fresh = fresh or copy.deepcopy(self._state())
+        if self._hidden is None or not self._checkpoints.steps():
+            return 0
+        try:
+            fresh = copy.deepcopy(self._state())
+            largest = self._largest_bytes(fresh)
+            self._restore(fresh)  # what cannot take its own state back is not to be tried with another
+        except Exception as error:  # of get_extra_state, set_extra_state, __deepcopy__
+            self._note(error)
+            return 0
+        for checkpoint in self._checkpoints.newest_first(largest):
             try:
+                self._require_step(checkpoint.step)
                 self._restore(unflatten(checkpoint.facts, checkpoint.tensors, self._device))
+                self._require_sense(checkpoint.step)
             except Exception as error:  # whatever a foreign state makes torch or a method raise
                 self._restore(fresh)
                 self._refuse(checkpoint, error)
@@ -129,28 +155,61 @@ class Progress:
 
     def keep(self, step: int) -> None:
         """Write a checkpoint after so many steps; where that cannot be, the checkpoints' notes say why."""
-        if step == self._kept:
+        if step == self._kept or self._hidden is None:
             return
-        notes = self._checkpoints.notes
-        now = hidden_state(self._method, self._modules["network"], self._generator)
-        changed = sorted(name for name in {*now, *self._hidden} if now.get(name) != self._hidden.get(name))
         try:
+            now, before = self._hidden_now(), self._hidden
+            changed = sorted(name for name in {*now, *before} if now.get(name) != before.get(name))
             if changed:
                 raise Unstorable(
                     f"{type(self._method).__name__} keeps state where state_dict does not see it: "
                     f"{', '.join(changed)} (use register_buffer, or get_extra_state and set_extra_state)"
                 )
             facts, tensors = flatten(self._state())
-        except Unstorable as error:
-            note = f"no checkpoint, the run would begin anew: {error}"
-            notes.extend([] if note in notes else [note])
+            written = self._checkpoints.write(step, tensors, facts)
+        except Exception as error:  # of what a method holds, or gives out
+            self._note(error)
             return
-        if self._checkpoints.write(step, tensors, facts):
+        if written:
             self._kept = step
 
+    def _hidden_now(self) -> dict[str, str]:
+        return hidden_state(self._method, self._modules["network"], self._generator)
+
+    def _note(self, error: Exception) -> None:
+        """Say once why this run has no checkpoints."""
+        notes = self._checkpoints.notes
+        note = f"no checkpoint, the run would begin anew: {_reason(error)}"
+        notes.extend([] if note in notes else [note])
+
     def _refuse(self, checkpoint: Checkpoint, error: Exception) -> None:
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        self._checkpoints.notes.append(f"the checkpoint after step {checkpoint.step} does not fit: {reason}")
+        self._checkpoints.notes.append(
+            f"the checkpoint after step {checkpoint.step} does not fit: {_reason(error)}"
+        )
+
+    def _require_step(self, step: int) -> None:
+        if not 0 < step < self._steps:
+            raise ValueError(f"the run has {self._steps} steps")
+
+    def _require_sense(self, step: int) -> None:
+        """Raise ValueError where a run cannot be so after so many steps."""
+        expected = [number for number in self._evaluated if number <= step]
+        found = [item.step for item in self._evaluator.evaluations]
+        if found != expected:
+            raise ValueError(f"evaluations after steps {found}, expected {expected}")
+        for seconds in (self._clock.training(), self._clock.total()):
+            if not (math.isfinite(seconds) and seconds >= 0):
+                raise ValueError(f"it took {seconds} seconds")
+        for network in self._networks():
+            if [type(number) for number in network.position] != [int, int]:
+                raise ValueError("a network's position is no pair of whole numbers")
+
+    def _largest_bytes(self, state: Any) -> int:
+        """What a checkpoint of this run may take: its state of now with a margin, and all stored outputs."""
+        spec = self._method.spec
+        now = sum(tensor.nbytes for tensor in flatten(state)[1].values())
+        stored = self._evaluator.rows * (8 + 4 * spec.classes + 2 * spec.feature_dim)
+        return MARGIN * now + len(self._evaluated) * stored + LEAST_BYTES
 
     def _all_modules(self) -> list[nn.Module]:
         return [module for whole in self._modules.values() for module in whole.modules()]
@@ -187,6 +246,14 @@ class Progress:
         for name, holder in self._holders.items():
             holder.restore(state["holders"][name])
         self._clock.go_on(state["training_seconds"], state["total_seconds"])
+
+
+def _reason(error: Exception) -> str:
+    try:
+        text = str(error).partition("\n")[0]
+    except Exception:  # of a method's own error
+        text = ""
+    return text if text and isinstance(error, Unstorable | ValueError) else f"{type(error).__name__}: {text}"
 
 
 def _taken(module: nn.Module) -> dict[str, Any]:

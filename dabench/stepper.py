@@ -83,12 +83,16 @@ class Stepper:
         Raises:
             ValueError: it does not fit the parameters.
         """
+        sums, counts = dict(state["sums"]), dict(state["counts"])
+        if sums.keys() != counts.keys() or not all(type(n) is int and n > 0 for n in counts.values()):
+            raise ValueError("losses that were not counted")
+        if not all(isinstance(value, Tensor) and value.numel() == 1 for value in sums.values()):
+            raise ValueError("a loss that is no number")
         self._optimiser.state.clear()
         for position, buffers in state["optimiser"].items():
             parameter = self._parameters[position]
             self._optimiser.state[parameter] = {k: _as(parameter, value) for k, value in buffers.items()}
-        self._sums = dict(state["sums"])
-        self._counts = dict(state["counts"])
+        self._sums, self._counts = sums, counts
 
 
 def _as(parameter: Tensor, value: Tensor | None) -> Tensor | None:

@@ -190,7 +190,8 @@ class Training:
     def _progress(self, evaluator: Evaluator, clock: Clock, checkpoints: Checkpoints) -> Progress:
         return Progress(
             self.network, self.method, self._generator, self._stepper, self._batches, evaluator, clock,
-            checkpoints, self.device,
+            checkpoints, self.device, self.config.steps,
+            evaluation_steps(self.config.steps, self.config.evaluations),
         )  # fmt: skip
 
     def _between_steps(

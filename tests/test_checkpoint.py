@@ -41,6 +41,10 @@ def file_of(path, step):
     return path.parent / f".{path.stem}.checkpoint-{step}.safetensors"
 
 
+def latest(found, *largest):
+    return next(found.newest_first(*largest), None)
+
+
 def same(found, step):
     assert found.step == step
     assert found.facts == {"at": step}
@@ -51,9 +55,9 @@ def same(found, step):
 
 
 def test_what_was_written_is_read(path):
-    assert Checkpoints(path, WHO, 0).latest() is None
+    assert latest(Checkpoints(path, WHO, 0)) is None
     write(path, 7)
-    same(Checkpoints(path, WHO, 0).latest(), 7)
+    same(latest(Checkpoints(path, WHO, 0)), 7)
 
 
 def test_the_last_two_are_kept(path):
@@ -97,7 +101,7 @@ def test_one_is_due_after_some_seconds(path, monkeypatch):
 def test_one_of_another_identity_is_not_used(path, key):
     write(path, 3, who={**WHO, key: "other"})
     found = Checkpoints(path, WHO, 0)
-    assert found.latest() is None
+    assert latest(found) is None
     assert found.notes == [f"the checkpoint after step 3 is not used: it was made with another {key}"]
 
 
@@ -123,7 +127,7 @@ def test_a_damaged_one_is_not_used(tmp_path_factory, content, data):
     path = tmp_path_factory.mktemp("damaged") / "run.json"
     file_of(path, 3).write_bytes(damaged)
     found = Checkpoints(path, WHO, 0)
-    taken = found.latest()
+    taken = latest(found)
     if taken is not None:  # a byte between the names, say, that changes nothing of what is read
         same(taken, 3)
     else:
@@ -164,7 +168,7 @@ def test_what_strangers_put_there_is_not_used(path, name):
     path.parent.mkdir(parents=True)
     file_of(path, 3).write_bytes(STRANGE[name])
     found = Checkpoints(path, WHO, 0)
-    assert found.latest() is None
+    assert latest(found) is None
     assert len(found.notes) == 1
 
 
@@ -175,14 +179,17 @@ def test_neither_are_links_folders_and_other_steps(path, tmp_path):
     file_of(elsewhere, 5).mkdir()
     file_of(elsewhere, 6).write_bytes(file_of(path, 3).read_bytes())
     found = Checkpoints(elsewhere, WHO, 0)
-    assert found.latest() is None
+    assert latest(found) is None
     assert [note.split()[4] for note in found.notes] == ["6", "5", "4"]
 
 
-def test_a_large_one_is_not_read(path, monkeypatch):
+def test_a_large_one_is_not_read(path):
     write(path, 3)
-    monkeypatch.setattr(checkpoint, "LARGEST_BYTES", 100)
-    assert Checkpoints(path, WHO, 0).latest() is None
+    size = file_of(path, 3).stat().st_size
+    found = Checkpoints(path, WHO, 0)
+    assert latest(found, size - 1) is None
+    assert found.notes == [f"the checkpoint after step 3 is not used: it is larger than {size - 1} bytes"]
+    same(latest(found, size), 3)
 
 
 def test_a_full_disk_leaves_the_ones_before(path):
@@ -196,7 +203,7 @@ def test_a_full_disk_leaves_the_ones_before(path):
     assert len(found.notes) == 1
     assert "after step 5 could not be written" in found.notes[0]
     assert [file.name for file in path.parent.iterdir()] == [file_of(path, 3).name]
-    same(Checkpoints(path, WHO, 0).latest(), 3)
+    same(latest(Checkpoints(path, WHO, 0)), 3)
 
 
 def test_a_folder_that_is_no_folder(tmp_path):
@@ -217,5 +224,5 @@ def test_tensors_that_share_memory_are_written_apart(path):
         "again": whole.reshape(3, 2),
     }
     write(path, 3, tensors=given)
-    taken = Checkpoints(path, WHO, 0).latest().tensors
+    taken = latest(Checkpoints(path, WHO, 0)).tensors
     assert all(torch.equal(taken[name], value) for name, value in given.items())

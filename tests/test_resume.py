@@ -16,6 +16,7 @@ from torch import nn
 from dabench import resume
 from dabench.checkpoint import TimeIsUp
 from dabench.methods.source_only import SourceOnly
+from dabench.tree import flatten, unflatten
 
 SCRIPT = Path(__file__).with_name("resumed.py")
 spec = importlib.util.spec_from_file_location("resumed", SCRIPT)
@@ -212,3 +213,136 @@ def test_norms_of_torch_that_recompute_a_weight_are_no_hidden_state(whole, tmp_p
 def test_the_evaluations_are_where_these_tests_expect_them(tmp_path):
     _, evaluator, _ = go_on(CASES["dann on images"], tmp_path / "run.json")
     assert [item.step for item in evaluator.evaluations] == EVALUATED
+
+
+class Failing(SourceOnly):
+    """Its state cannot be given out."""
+
+    def get_extra_state(self):
+        raise OSError("no state today")
+
+
+class FailsToTake(SourceOnly):
+    def get_extra_state(self):
+        return {"a": 1}
+
+    def set_extra_state(self, state):
+        raise KeyError("a")
+
+
+class Unprintable(Exception):
+    def __str__(self):
+        raise RuntimeError
+
+
+class Odd:
+    def __repr__(self):
+        return str(self.__dict__["x"])
+
+    @property
+    def __dict__(self):
+        raise Unprintable
+
+
+class HoldsOdd(SourceOnly):
+    def setup(self, network):
+        self.odd = Odd()
+
+
+class Sparse(SourceOnly):
+    def setup(self, network):
+        self.adjacency = torch.eye(3).to_sparse()
+
+
+class SparseBuffer(SourceOnly):
+    def setup(self, network):
+        self.register_buffer("adjacency", torch.eye(3).to_sparse())
+
+
+class Cycling(SourceOnly):
+    def setup(self, network):
+        self.factors = itertools.cycle([0.1, 0.9, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("method", "words"),
+    [
+        (Failing, "OSError: no state today"),
+        (HoldsOdd, "Unprintable: "),
+        (SparseBuffer, "another layout"),
+        (Cycling, "Cycling keeps state where state_dict does not see it: factors"),
+    ],
+)
+def test_whatever_a_method_holds_the_run_goes_on_without_checkpoints(tmp_path, method, words):
+    path = tmp_path / "run.json"
+    go_on(Case(SourceOnly), path, 9)  # something to go on from
+    _, evaluator, checkpoints = go_on(Case(method), path)
+    assert [item.step for item in evaluator.evaluations] == EVALUATED
+    assert any(words in note for note in checkpoints.notes)
+    assert len(checkpoints.notes) == len(set(checkpoints.notes))
+
+
+def test_a_method_that_cannot_take_its_state_back_begins_anew(tmp_path):
+    path = tmp_path / "run.json"
+    go_on(Case(FailsToTake), path, 9)
+    training, evaluator, checkpoints = go_on(Case(FailsToTake), path)
+    assert training.resumed_from == 0
+    assert [item.step for item in evaluator.evaluations] == EVALUATED
+    assert any("KeyError" in note for note in checkpoints.notes)
+
+
+def test_a_sparse_tensor_that_stays_as_it_is_hinders_nothing(tmp_path):
+    *_, checkpoints = go_on(Case(Sparse), tmp_path / "run.json", 9)
+    assert (checkpoints.notes, checkpoints.steps()) == ([], [7, 9])
+
+
+def none_evaluated(facts):
+    evaluator = facts["holders"]["evaluator"]
+    for values in (evaluator, *evaluator["stored"].values()):
+        for name in values.keys() & {"evaluations", "predictions", "probabilities", "logits", "features"}:
+            values[name] = []
+
+
+SENSELESS = {
+    "of the last step": (14, lambda facts: None),
+    "of a later step": (15, lambda facts: None),
+    "without its evaluations": (9, none_evaluated),
+    "with evaluations of later steps": (5, lambda facts: None),
+    "negative seconds": (9, lambda facts: facts.update(training_seconds=-1e6)),
+    "endless seconds": (9, lambda facts: facts.update(total_seconds=float("inf"))),
+    "seconds that are none": (9, lambda facts: facts.update(training_seconds=float("nan"))),
+    "losses never counted": (9, lambda facts: facts["holders"]["stepper"]["counts"].update(classification=0)),
+    "a loss of text": (9, lambda facts: facts["holders"]["stepper"]["sums"].update(classification="1")),
+    "no position": (9, lambda facts: facts.update(positions=[["a", 0]])),
+}
+
+
+@pytest.mark.parametrize("name", SENSELESS)
+def test_a_whole_one_that_makes_no_sense_is_passed_over(whole, tmp_path, name):
+    step, change = SENSELESS[name]
+    path, case = tmp_path / "run.json", CASES["holdout"]
+    *_, checkpoints = go_on(case, path, 9)
+    newest, _ = checkpoints.newest_first()
+    state = unflatten(newest.facts, newest.tensors, torch.device("cpu"))
+    change(state)
+    facts, tensors = flatten(state)
+    checkpoints._path(9).unlink()
+    if step < 7:
+        checkpoints.drop()
+    assert checkpoints.write(step, tensors, facts)
+    training, evaluator, checkpoints = go_on(case, path)
+    assert training.resumed_from == (0 if step < 7 else 7)
+    assert len(checkpoints.notes) == 1
+    assert results(training, evaluator) == whole("holdout")
+
+
+def test_one_that_is_far_larger_than_the_run_is_not_read(whole, tmp_path, monkeypatch):
+    monkeypatch.setattr(resume, "LEAST_BYTES", 0)
+    path, case = tmp_path / "run.json", CASES["holdout"]
+    *_, checkpoints = go_on(case, path, 9)
+    file = checkpoints._path(9)
+    os.truncate(file, 40 * file.stat().st_size)
+    training, evaluator, checkpoints = go_on(case, path)
+    assert training.resumed_from == 7
+    assert "is larger than" in checkpoints.notes[0]
+    assert results(training, evaluator) == whole("holdout")
