@@ -17,8 +17,7 @@ class Neighbours:
     """Two ranked rows next to each other, the better one first.
 
     Attributes:
-        more: seeds that each of them still lacks to be told apart; None where they are told apart already,
-            or where no number of seeds would do.
+        more: further seeds of both that would settle it, see ``Comparison.more_seeds``.
     """
 
     better: Row
@@ -44,15 +43,8 @@ def neighbours(reading: Reading) -> tuple[Neighbours, ...]:
     for better, worse in pairwise(ranked):
         comparison = reading.standings.pairs.get((better.group.key, worse.group.key))
         if comparison is not None:
-            found.append(Neighbours(better, worse, comparison, _more(comparison, better, worse)))
+            found.append(Neighbours(better, worse, comparison, comparison.more_seeds))
     return tuple(found)
-
-
-def _more(comparison: Comparison, better: Row, worse: Row) -> int | None:
-    if comparison.resolved or comparison.seeds_needed is None:
-        return None
-    have = min(len(better.averages), len(worse.averages))
-    return max(comparison.seeds_needed - have, 1)
 
 
 def price(table: Table) -> Price | None:

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 __all__ = ["row_name", "standing_notes"]
 
 MOST_NEIGHBOURS = 3
-MOST_SEEDS_ADVISED = 100
 
 
 def row_name(row: Row) -> str:
@@ -35,7 +34,7 @@ def _spread(table: Table, standings: "Standings") -> Iterator[str]:
     design, prior = standings.design, table.test.prior
     if design is not None and design.spread is not None:
         spread = _points(design.spread)
-        yield f"The average of a row varies over seeds by {spread} points (SD, pooled over rows)."
+        yield f"The average of a row varies over seeds by {spread} points (SD, by the median of the rows' variances)."
     if prior is not None:
         weight = float(prior.freedom)
         counts = "all rows alike" if weight == float("inf") else f"worth {weight:.1f} degrees of freedom"
@@ -66,14 +65,11 @@ def _separate(ranked: Sequence[Row], pairs: Mapping[tuple[str, str], "Comparison
     said = 0
     for upper, lower in pairwise(ranked):
         pair = pairs.get((upper.group.key, lower.group.key))
-        if pair is None or pair.resolved or pair.seeds_needed is None:
-            continue
-        more = pair.seeds_needed - min(len(upper.averages), len(lower.averages))
-        if 0 < more <= MOST_SEEDS_ADVISED and said < MOST_NEIGHBOURS:
+        if pair is not None and pair.more_seeds is not None and said < MOST_NEIGHBOURS:
             said += 1
             names = f"{row_name(upper)} and {row_name(lower)}"
-            seeds = f"{more} more seed{'s' if more > 1 else ''}"
-            yield f"Run {seeds} of {names} to separate them (power 0.8, one comparison)."
+            seeds = f"{pair.more_seeds} more seed{'s' if pair.more_seeds > 1 else ''}"
+            yield f"Run {seeds} of {names} to separate them (power 0.8 after Holm's correction)."
 
 
 def _stability(ranked: Sequence[Row], standings: "Standings") -> Iterator[str]:

@@ -26,6 +26,7 @@ from dabench.leaderboard.statistics.stability import leave_one_task_out
 __all__ = ["Comparison", "Design", "Standing", "Standings", "standings"]
 
 POINT = 0.01
+MOST_SEEDS_ADVISED = 100  # rows that need more may well be equal
 MOST_LETTERED = 40  # rows; more would need more letters than anybody reads
 
 
@@ -41,7 +42,10 @@ class Comparison:
         adjusted: p after Holm's correction over all pairs of ranked rows; None for other pairs.
         resolved: whether adjusted lies below 1 - level.
         improvement: probability that a run of left beats a run of right on the same task, from five seeds on.
-        seeds_needed: seeds a side that would tell such a difference apart with power 0.8; None where it is 0.
+        seeds_needed: seeds of each row that would settle the pair as the table judges it, with power 0.8 if the
+            true difference is the observed one. Planned at the level that Holm's correction gives a pair at
+            worst, error / m for the m pairs of ranked rows (1 for a pair that is not corrected). None where
+            the pair is settled, the rows are equal, or more than ``MOST_SEEDS_ADVISED`` further are needed.
     """
 
     left: str
@@ -53,6 +57,11 @@ class Comparison:
     resolved: bool = False
     improvement: Share | None = None
     seeds_needed: int | None = None
+
+    @property
+    def more_seeds(self) -> int | None:
+        """Further seeds of both rows, the same in both, that would settle the pair; None as ``seeds_needed``."""
+        return None if self.seeds_needed is None else self.seeds_needed - self.interval.n
 
 
 @dataclass(frozen=True)
@@ -79,8 +88,10 @@ class Design:
 
     Attributes:
         seeds: fewest seeds of a ranked row.
-        spread: standard deviation over seeds of a row's average, pooled over rows.
-        smallest: smallest difference of two rows that is found with power 0.8, one comparison.
+        spread: standard deviation over seeds of a row's average; its variance is the median over rows, so that
+            one row that collapses does not rule what the table can tell.
+        smallest: smallest difference of two rows that is found with power 0.8, one comparison; by the median
+            over pairs of the variances of their differences.
         seeds_for_a_point: seeds a row for 0.01; None where the spread is unknown.
     """
 
@@ -134,32 +145,43 @@ def _pairs(rows: Sequence[Row], table: Table, settings: Settings) -> dict[tuple[
     level = settings.ci.level
     plain: dict[tuple[str, str], Comparison] = {}
     family: dict[tuple[str, str], float] = {}
+    differences: dict[tuple[str, str], Difference] = {}
     for left, right in combinations(rows, 2):
         found = compare(left.averages, right.averages, table.test, level)
         if found is None:
             continue
         key = left.group.key, right.group.key
+        differences[key] = found
         plain[key] = _comparison(key, found, left, right, table.tasks, level)
         if left.rank is not None and right.rank is not None and found.p is not None:
             family[key] = found.p
     adjusted = holm(list(family.values())).tolist()
     for key, p in zip(family, adjusted, strict=True):
         plain[key] = replace(plain[key], adjusted=p, resolved=p < 1 - level)
+    for key, one in plain.items():
+        pairs = len(family) if key in family else 1
+        settled = one.resolved or (key not in family and one.p is not None and one.p < 1 - level)
+        needed = None if settled else _settling(differences[key], 1 - (1 - level) / pairs)
+        plain[key] = replace(one, seeds_needed=needed)
     return plain
+
+
+def _settling(found: Difference, level: float) -> int | None:
+    """Seeds a side at which the test, at that level, finds a true difference as large as the observed one."""
+    n = found.interval.n
+    if found.error is None or found.freedom is None or abs(found.interval.mean) <= ROUNDING:
+        return None
+    needed = seeds_needed(found.interval.mean, found.error * n**0.5, found.freedom / (n - 1), level)
+    return needed if needed is not None and 0 < needed - n <= MOST_SEEDS_ADVISED else None
 
 
 def _comparison(
     key: tuple[str, str], found: Difference, left: Row, right: Row, tasks: Sequence[str], level: float
 ) -> Comparison:
-    needed = None
-    n = found.interval.n
-    if found.error is not None and found.freedom is not None and abs(found.interval.mean) > ROUNDING:
-        spread, per_seed = found.error * n**0.5, found.freedom / (n - 1)
-        needed = seeds_needed(found.interval.mean, spread, per_seed, level)
     improvement = None
     if min(len(left.averages), len(right.averages)) >= FEWEST_FOR_IMPROVEMENT:
         improvement = probability_of_improvement(_task_values(left, tasks), _task_values(right, tasks), level)
-    return Comparison(*key, found.interval, found.test, found.p, improvement=improvement, seeds_needed=needed)
+    return Comparison(*key, found.interval, found.test, found.p, improvement=improvement)
 
 
 def _task_values(row: Row, tasks: Sequence[str]) -> NDArray[np.float64]:
@@ -197,20 +219,17 @@ def _places(
 
 
 def _design(ranked: Sequence[Row], table: Table, settings: Settings) -> Design | None:
-    """What a comparison of two usual rows can tell; spreads are pooled over rows and over pairs."""
+    """What a comparison of two usual rows can tell; spreads are medians over rows and over pairs."""
     if not ranked:
         return None
     n = min(len(row.averages) for row in ranked)
     level = settings.ci.level
-    free = [len(row.averages) - 1 for row in ranked]
-    pooled = sum(
-        f * float(np.var(list(row.averages.values()), ddof=1)) for f, row in zip(free, ranked, strict=True)
-    ) / sum(free)
-    spread = pooled**0.5
-    variances, freedoms = pair_variances([row.averages for row in ranked])
-    per_seed, of_pair = 2.0, 2 * pooled
+    usual = float(np.median([np.var(list(row.averages.values()), ddof=1) for row in ranked]))
+    spread = usual**0.5
+    variances, _ = pair_variances([row.averages for row in ranked])
+    per_seed, of_pair = 2.0, 2 * usual
     if table.test.kind != "Welch's t" and len(variances):
-        per_seed, of_pair = 1.0, float((variances * freedoms).sum() / freedoms.sum())
+        per_seed, of_pair = 1.0, float(np.median(variances))
         if table.test.prior is not None:
             per_seed = usual_freedom(table.test, n) / (n - 1)
     difference = of_pair**0.5

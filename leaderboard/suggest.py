@@ -25,7 +25,7 @@ class Suggestion:
     Attributes:
         upper, lower: names of the rows.
         difference: of their averages, upper minus lower.
-        needed: seeds of each that would tell such a difference apart with power 0.8.
+        needed: seeds of each that would settle the pair, see ``Comparison.seeds_needed``.
         seeds: those to run, in both rows, after the largest that either has.
         commands: one a row.
     """
@@ -58,13 +58,10 @@ def _of(reading: "Reading", most: int) -> Iterator[Suggestion]:
     ranked = [row for row in table.rows if row.group.key in reading.standings.rows]
     for upper, lower in pairwise(ranked):
         pair = reading.standings.pairs.get((upper.group.key, lower.group.key))
-        if pair is None or pair.resolved or pair.seeds_needed is None:
-            continue
-        more = pair.seeds_needed - min(len(upper.averages), len(lower.averages))
-        if not 0 < more <= most:
+        if pair is None or pair.seeds_needed is None or pair.more_seeds is None or pair.more_seeds > most:
             continue
         first = 1 + max(run.record.seed for row in (upper, lower) for run in row.group.runs)
-        seeds = tuple(range(first, first + more))
+        seeds = tuple(range(first, first + pair.more_seeds))
         yield Suggestion(
             table.suite, table.backbone, table.protocol, row_name(upper), row_name(lower),
             pair.interval.mean, pair.seeds_needed, seeds,

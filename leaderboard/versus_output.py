@@ -63,7 +63,7 @@ def answer(found: Versus, settings: Settings) -> list[str]:
             f"A run of {left} beats a run of {right} on the same task with probability "
             f"{one.value:.2f}{between}."
         )
-    sentences.extend(_needed(found, pair, left, right))
+    sentences.extend(_needed(pair, left, right))
     return sentences
 
 
@@ -103,15 +103,15 @@ def _how(found: Versus, pair: Comparison, left: str, right: str, settings: Setti
     return sentences
 
 
-def _needed(found: Versus, pair: Comparison, left: str, right: str) -> list[str]:
-    have = min(len(found.left.averages), len(found.right.averages))
-    if pair.resolved or pair.seeds_needed is None or pair.seeds_needed <= have:
+def _needed(pair: Comparison, left: str, right: str) -> list[str]:
+    more = pair.more_seeds
+    if more is None:
         return []
-    more = pair.seeds_needed - have
+    corrected = "" if pair.adjusted is None else " after Holm's correction"
     seeds = f"{more} more seed{'s' if more > 1 else ''}"
     return [
         f"If the true difference is as large, run {seeds} of {left} and {right} "
-        f"({pair.seeds_needed} each) to find it with power 0.8 in one comparison."
+        f"({pair.seeds_needed} each) to find it with power 0.8{corrected}."
     ]
 
 

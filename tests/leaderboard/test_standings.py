@@ -172,11 +172,60 @@ def test_notes_say_what_would_separate_neighbours(record: Make, read: Read) -> N
     table, found = read([*many(record, 8, step=0.001), collapsed])
     text = " ".join(found.notes)
     assert "more seeds of" in text
-    assert "to separate them (power 0.8, one comparison)." in text
+    assert "to separate them (power 0.8 after Holm's correction)." in text
     assert "1 of 81 finished runs collapsed" in text
     assert "Prior of the moderated t" in text
     assert "one comparison finds a true difference of" in text
     assert row_of(table, "m0").collapsed == row_of(table, "m0").cells["A->B"].collapsed == 1
+
+
+def test_seeds_that_settle_a_pair_are_planned_at_its_level_after_holm(record: Make, read: Read) -> None:
+    values = {"a": (0.70, 0.72, 0.69), "b": (0.69, 0.70, 0.695), "c": (0.60, 0.60, 0.61)}
+    records = [record(name, task, seed, value) for name, given in values.items()
+               for task in ("A->B", "B->A") for seed, value in enumerate(given)]  # fmt: skip
+    table, found = read(records)
+    pair = found.pairs[row_of(table, "a").group.key, row_of(table, "b").group.key]
+    assert not pair.resolved
+    assert pair.seeds_needed is not None
+    differences = np.subtract(values["a"], values["b"])
+    effect = differences.mean() / differences.std(ddof=1)
+
+    def power(seeds: int) -> float:  # of the paired t at 0.05 over three pairs
+        bound = stats.t.ppf(1 - 0.05 / 3 / 2, seeds - 1)
+        return float(stats.nct.sf(bound, seeds - 1, effect * seeds**0.5))
+
+    assert power(pair.seeds_needed) >= 0.8 > power(pair.seeds_needed - 1)
+    assert pair.more_seeds == pair.seeds_needed - 3
+    (alone,) = read([one for one in records if one.method != "c"])[1].pairs.values()
+    assert alone.seeds_needed is not None
+    assert alone.seeds_needed < pair.seeds_needed, "one pair alone needs fewer"
+
+
+def test_no_seeds_are_advised_where_the_pair_is_settled_or_too_close(record: Make, read: Read) -> None:
+    values = {"a": (0.7001, 0.72, 0.69), "b": (0.70, 0.71, 0.70), "c": (0.50, 0.51, 0.50)}
+    records = [record(name, task, seed, value) for name, given in values.items()
+               for task in ("A->B", "B->A") for seed, value in enumerate(given)]  # fmt: skip
+    table, found = read(records)
+    keys = {row.method: row.group.key for row in table.rows}
+    settled = found.pairs[keys["b"], keys["c"]]
+    assert settled.resolved
+    assert settled.more_seeds is None
+    close = found.pairs.get((keys["a"], keys["b"])) or found.pairs[keys["b"], keys["a"]]
+    assert not close.resolved
+    assert (close.seeds_needed, close.more_seeds) == (None, None), "more than a hundred"
+
+
+def test_one_collapsing_row_does_not_rule_what_the_table_can_tell(record: Make, read: Read) -> None:
+    steady = [record(f"m{k}", task, seed, 0.6 + 0.01 * k + 0.003 * (seed - 1) * (-1) ** k)
+              for k in range(6) for task in ("A->B", "B->A") for seed in range(3)]  # fmt: skip
+    wild = [record("wild", task, seed, value) for task in ("A->B", "B->A")
+            for seed, value in enumerate((0.9, 0.1, 0.5))]  # fmt: skip
+    _, found = read(steady)
+    _, with_wild = read([*steady, *wild])
+    assert found.design is not None
+    assert with_wild.design is not None
+    assert with_wild.design.spread == pytest.approx(found.design.spread)
+    assert with_wild.design.smallest < 2 * found.design.smallest
 
 
 def test_empty_and_single(record: Make, read: Read) -> None:
