@@ -13,6 +13,7 @@ from dabench.records import Record
 __all__ = ["Deadline", "Expectation", "parse_duration"]
 
 UNITS = (86400, 3600, 60, 1)
+NEARLY_ALL = 0.9  # of the budget: starting takes some of it
 
 
 class Deadline:
@@ -38,9 +39,14 @@ class Deadline:
 
 
 class Expectation:
-    """Seconds that runs took, by suite, backbone and method."""
+    """Seconds that runs took, by suite, backbone and method.
 
-    def __init__(self) -> None:
+    Args:
+        whole: seconds that a sweep has from its start; infinite without a deadline.
+    """
+
+    def __init__(self, whole: float = float("inf")) -> None:
+        self._whole = whole
         self._seconds: dict[tuple[str, ...], list[float]] = {}
 
     def add(self, record: Record) -> None:
@@ -62,9 +68,16 @@ class Expectation:
         return None if known is None else statistics.median(known)
 
     def fits(self, suite: str, backbone: str, method: str, left: float) -> bool:
-        """Whether a run can be expected to end within ``left`` seconds; one of which nothing is known can."""
+        """Whether to start a run with ``left`` seconds to go.
+
+        One of which nothing is known is started, and one that would take nearly the whole time or more:
+        no other day would have room for it, so that it goes on from its checkpoints.
+        """
         known = self._seconds.get((suite, backbone, method))
-        return left > 0 and (known is None or statistics.median(known) <= left)
+        if left <= 0 or known is None:
+            return left > 0
+        median = statistics.median(known)
+        return median <= left or median > NEARLY_ALL * self._whole
 
     @staticmethod
     def _keys(suite: str, backbone: str, method: str) -> tuple[tuple[str, ...], ...]:
@@ -78,11 +91,12 @@ def parse_duration(text: str) -> float:
     (9000.0, 45.0)
 
     Raises:
-        UserError: it is none, or zero.
+        UserError: it is none, or zero; a number without a unit after others could be anything.
     """
-    found = re.fullmatch(r"(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,9})s?)?", text.strip())
+    found = re.fullmatch(r"(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,9})s)?", text.strip())
+    alone = re.fullmatch(r"\d{1,9}", text.strip())
     parts = found.groups(default="0") if found else ()
-    seconds = sum(int(part) * unit for part, unit in zip(parts, UNITS, strict=False))
+    seconds = int(text) if alone else sum(int(p) * unit for p, unit in zip(parts, UNITS, strict=False))
     if not seconds:
         raise UserError(f"'{text}' is no time", "such as 2h30m, 90m or 45s")
     return float(seconds)

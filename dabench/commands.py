@@ -15,8 +15,9 @@ from dabench.backbones import default_weights_here
 from dabench.budget import Deadline, Expectation, parse_duration
 from dabench.display import SweepDisplay
 from dabench.errors import MissingDataError, UserError
-from dabench.executor import find_executor
+from dabench.executor import Executor, find_executor
 from dabench.expected import write_expected
+from dabench.forcing import Forced
 from dabench.hardware import resolve_device
 from dabench.openings import OpenDomains
 from dabench.order import in_order, read_order
@@ -24,8 +25,8 @@ from dabench.plan import PlannedRun, check_weights, plan
 from dabench.records import Record, RecordStore
 from dabench.sharing import finish_leftovers
 from dabench.signals import terminated_as_interrupted
-from dabench.summary import RunRequest, say, sum_up
-from dabench.sweep import Place
+from dabench.summary import RunRequest, say, sum_up, tell_failures
+from dabench.sweep import Place, SweepResult
 from dabench.sweepfile import SweepConfig, flag_values, read_sweep
 from dabench.terminal import standard_console
 from dabench.trackers import require_trackers
@@ -44,7 +45,7 @@ def execute(request: RunRequest) -> int:
         UserError: anything wrong in flags or configuration, before any run.
     """
     console = standard_console()
-    deadline = Deadline(parse_duration(request.max_time)) if request.max_time else None
+    deadline = Deadline(parse_duration(request.max_time)) if request.max_time is not None else None
     priorities = read_order(request.order) if request.order else []
     require_trackers(request.trackers)
     executor = find_executor(request.executor, request.jobs, request.address)
@@ -69,10 +70,15 @@ def execute(request: RunRequest) -> int:
     for number, priority in enumerate(priorities, start=1):
         if not any(priority.fits(run) for run in runs):
             say(console, f"note: entry {number} of {request.order} fits no run of this sweep")
-    todo = [run for run in runs if run.state != "done"]
     if request.dry_run:
-        check_weights([run for run in todo if run.weights != "default"])
+        check_weights([run for run in runs if run.state != "done" and run.weights != "default"])
         return 0
+    forced = None
+    if request.force:
+        store.require_writable()
+        forced = Forced.begin(runs, store)
+        runs = forced.runs
+    todo = [run for run in runs if run.state != "done"]
     place = Place(
         data=request.data, results=request.results, device=device, lease=request.lease,
         checkpoint_seconds=request.checkpoint_every, force=request.force, fail_fast=request.fail_fast,
@@ -88,16 +94,44 @@ def execute(request: RunRequest) -> int:
     place = replace(place, listed=write_expected(store, runs))
     finish_leftovers(runs, place)
     if len(todo) < len(runs):
-        say(console, f"{len(runs) - len(todo)} of {len(runs)} runs are done already")
+        say(console, f"{len(runs) - len(todo)} of {len(runs)} runs are done already{_how_to_begin(forced)}")
     display.expect(len(todo))
     with display, terminated_as_interrupted():
-        result = executor.run(todo, place, display, domains, _expectation(runs, store))
+        result = _carried_out(executor, todo, place, display, domains, _expectation(runs, place), request)
+    if forced is not None and not result.left and not result.interrupted:
+        forced.end()
     return sum_up(console, result, len(todo), request)
 
 
-def _expectation(runs: Sequence[PlannedRun], store: RecordStore) -> Expectation:
+def _carried_out(
+    executor: Executor,
+    runs: Sequence[PlannedRun],
+    place: Place,
+    display: SweepDisplay,
+    domains: OpenDomains,
+    expectation: Expectation,
+    request: RunRequest,
+) -> SweepResult:
+    """Carry out the runs; a sweep that breaks off tells of its failures first."""
+    try:
+        return executor.run(runs, place, display, domains, expectation)
+    except UserError:
+        failed = [record for record in display.ended if record.status == "failed"]
+        if failed:
+            tell_failures(standard_console(), failed, request)
+        raise
+
+
+def _how_to_begin(forced: Forced | None) -> str:
+    if forced is None:
+        return ""
+    return f" by the --force that is gone on with; without {forced.path} it begins anew"
+
+
+def _expectation(runs: Sequence[PlannedRun], place: Place) -> Expectation:
     """What those of the runs took that are done."""
-    expectation = Expectation()
+    store = place.store
+    expectation = Expectation(float("inf") if place.deadline is None else place.deadline.left())
     for run in runs:
         record = store.read(run.path) if run.state == "done" and run.path is not None else None
         if isinstance(record, Record):

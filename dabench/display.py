@@ -6,7 +6,9 @@ from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
+from dabench.failures import first_line
 from dabench.plan import PlannedRun
 from dabench.records import Evaluation, Record
 
@@ -45,6 +47,7 @@ class SweepDisplay:
         self._preparing: dict[str, TaskID] = {}
         self._shown = 0.0
         self._awaited: list[str] = []
+        self.ended: list[Record] = []  # here or elsewhere, for who sums up a sweep that broke off
 
     def __enter__(self) -> "SweepDisplay":
         self._progress.start()
@@ -95,6 +98,7 @@ class SweepDisplay:
 
     def end(self, run: PlannedRun, record: Record) -> None:
         """The run's record is written."""
+        self.ended.append(record)
         if self._live and self._run is not None:
             self._progress.remove_task(self._run)
             self._run = None
@@ -105,10 +109,16 @@ class SweepDisplay:
 
     def elsewhere(self, run: PlannedRun, record: Record) -> None:
         """Another process has written the run's record."""
+        self.ended.append(record)
         self._number += 1
         self._progress.update(self._sweep, completed=self._number)
         text = f"{run.label}: {self.outcome(record)}  by another process"
         self._console.print(text, highlight=False, markup=False)
+
+    def note(self, run: PlannedRun, text: str) -> None:
+        """Something about the run that is no error, such as a checkpoint that could not be written."""
+        line = Text.assemble(("note:", "yellow"), f" {run.label}: {text}")
+        self._console.print(line, soft_wrap=True)
 
     def wait(self, runs: Sequence[PlannedRun]) -> None:
         """Say once which runs of other processes the sweep waits for."""
@@ -125,4 +135,4 @@ class SweepDisplay:
         seconds = record.timing.total_seconds if record.timing else 0.0
         if record.status == "done" and record.value is not None:
             return f"{100 * record.value:.2f} %  ({seconds:.1f} s)"
-        return f"FAILED: {record.failure.message.splitlines()[0] if record.failure else ''}"
+        return f"FAILED: {first_line(record.failure)}"

@@ -1,9 +1,11 @@
 """Errors that are the user's to mend: each says what was wrong, where, what was expected and how to go on."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-__all__ = ["MissingDataError", "UserError", "did_you_mean", "unknown"]
+__all__ = ["MissingDataError", "UserError", "did_you_mean", "error_chain", "unknown"]
+
+MOST_LINKS = 4
 
 
 class UserError(Exception):
@@ -20,6 +22,16 @@ class UserError(Exception):
 
 class MissingDataError(UserError):
     """Images, labels or weights that are not on this machine; the hint says how to get them."""
+
+
+def error_chain(error: BaseException) -> Iterator[BaseException]:
+    """An error and what it came from, the last one first; at most four."""
+    link: BaseException | None = error
+    for _ in range(MOST_LINKS):
+        if link is None:
+            return
+        yield link
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:

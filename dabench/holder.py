@@ -12,6 +12,8 @@ __all__ = ["LONGEST_LEASE", "MOST_BYTES", "Holder", "myself", "parse_holder"]
 
 SIZE = 512  # bytes of a claim, so that a beat is overwritten in place
 MOST_BYTES = 4096
+LARGEST_PROCESS = 2**31  # numbers of processes are below
+MOST_COUNTED = 2**53  # what JSON readers everywhere can hold
 LONGEST_LEASE = 3600.0  # seconds; what a claim of a stranger may ask for
 
 
@@ -61,7 +63,10 @@ def parse_holder(content: bytes | None) -> Holder | None:
         value = getattr(holder, name)
         if not isinstance(value, (int, float) if kind is float else kind) or isinstance(value, bool):
             return None
-    return holder if 0 < holder.lease < float("inf") and len(content or b"") < MOST_BYTES else None
+    counts = (holder.beat, holder.deaths, holder.saved)
+    sound = all(0 <= count < MOST_COUNTED for count in counts) and 0 < holder.pid < LARGEST_PROCESS
+    sound &= 0 < holder.lease <= MOST_COUNTED and -1 <= holder.born < 2**64
+    return holder if sound and len(content or b"") < MOST_BYTES else None
 
 
 def myself(lease: float, deaths: int, saved: int) -> Holder:

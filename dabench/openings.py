@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from dabench.config import RunConfig
-from dabench.errors import UserError
+from dabench.errors import UserError, error_chain
 from dabench.frozen import Extractor
 from dabench.images import Images, decoded_images
 from dabench.inputs import Portion, ResidentImages, Stored, Whole, resident
@@ -55,7 +55,7 @@ class OpenDomains:
     """
 
     def __init__(self, root: Path | None, preparing: Callable[[str, int, int], None] | None = None) -> None:
-        self._root = root
+        self.root = root
         self._preparing = preparing
         self._domains: dict[tuple[str, str, str, Part], DomainData] = {}
         self._images: dict[tuple[str, int, str], Images] = {}
@@ -68,7 +68,7 @@ class OpenDomains:
         part = part if suite.manifest.has_test_part else "train"
         key = (suite.name, suite.file, name, part)
         if key not in self._domains:
-            self._domains[key] = suite.loader(self._root).open(name, part)
+            self._domains[key] = suite.loader(self.root).open(name, part)
         return self._domains[key]
 
     def describe(
@@ -187,7 +187,10 @@ class OpenDomains:
                     self._advance(f"images of {data.name}"),
                 )
             except UserError as error:
-                self._broken[key] = error
+                if not any(
+                    isinstance(link, OSError) for link in error_chain(error)
+                ):  # a folder may come back
+                    self._broken[key] = error
                 raise
         return self._images[key]
 

@@ -24,7 +24,7 @@ class Priority(Frozen):
     suite: str | None = None
     task: str | None = Field(None, description="such as A->W")
     backbone: str | None = None
-    seeds: tuple[int, ...] | None = None
+    seeds: list[int] | None = None
 
     def fits(self, run: PlannedRun) -> bool:
         """Whether a run is one of these."""

@@ -79,7 +79,7 @@ def run(
         typer.Option(
             "--checkpoint-every", min=0, help="Seconds between a run's checkpoints; 0: at each evaluation."
         ),
-    ] = 600,
+    ] = 60,
     max_time: Annotated[
         str | None, typer.Option("--max-time", help="Such as 2h30m: then stop, with a checkpoint.")
     ] = None,

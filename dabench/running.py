@@ -1,6 +1,7 @@
 """One run, from its images to what its record says; nothing is written but checkpoints."""
 
 import json
+import signal
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from dabench.checkpoint import Checkpoints, TimeIsUp
 from dabench.claims import LeaseLost
 from dabench.environment import code_version, environment
+from dabench.errors import UserError
 from dabench.evaluation import Evaluator
 from dabench.failures import describe_failure
 from dabench.hardware import peak_memory_bytes, reset_peak_memory
@@ -23,7 +25,7 @@ from dabench.records import Failure, Record, ResultsError, Timing
 from dabench.train import Observer, Training
 from dabench.watching import watched_parts
 
-__all__ = ["Finished", "attempt", "failed_record"]
+__all__ = ["Finished", "attempt", "failed_record", "require_device"]
 
 
 @dataclass(frozen=True)
@@ -62,26 +64,54 @@ def attempt(
     """
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     started = time.perf_counter()
-    reset_peak_memory(device)
     try:
-        images = domains.images(
-            run.suite, run.task, run.config, run.entry.cls.uses_target_labels, run.weights, device
-        )
-        if check is not None:
-            check()  # putting images into the cache may have taken long
-        metric = run.suite.manifest.metric
-        training = Training(run.config, run.entry, run.weights, len(images.classes), images.training, device)
-        test = training.inputs(images.test, "test")
-        evaluator = Evaluator(
-            test, images.test_labels, images.classes, metric, run.config.batch.test,
-            watched_parts(training, images),
-        )  # fmt: skip
-        training.run(evaluator, observe, checkpoints, check)
-    except (LeaseLost, TimeIsUp, ResultsError):
+        return _attempt(run, domains, device, observe, checkpoints, check, started_at)
+    except (KeyboardInterrupt, GeneratorExit, LeaseLost, TimeIsUp, ResultsError):
         raise
-    except Exception as error:  # a run that fails is a result; the sweep goes on
-        failure = describe_failure(error, run.entry.file, folders)
+    except BaseException as error:  # a run that fails, or calls sys.exit, is a result; the sweep goes on
+        if _asked_by_signal(error):
+            raise
+        base = run.suite.base
+        data = [folder for folder in (domains.root, base) if folder is not None]
+        failure = describe_failure(error, run.entry.file, folders, data)
         return Finished(failed_record(run, device, failure, started_at, time.perf_counter() - started))
+
+
+def _asked_by_signal(error: BaseException) -> bool:
+    """Whether the handler of SIGTERM exits: Ray's workers have one, which is no matter of the run."""
+    code = getattr(signal.getsignal(signal.SIGTERM), "__code__", None)
+    trace = error.__traceback__
+    while trace is not None and isinstance(error, SystemExit) and code is not None:
+        if trace.tb_frame.f_code is code:
+            return True
+        trace = trace.tb_next
+    return False
+
+
+def _attempt(
+    run: PlannedRun,
+    domains: OpenDomains,
+    device: torch.device,
+    observe: Observer,
+    checkpoints: Checkpoints | None,
+    check: Callable[[], None] | None,
+    started_at: str,
+) -> Finished:
+    started = time.perf_counter()
+    reset_peak_memory(device)
+    images = domains.images(
+        run.suite, run.task, run.config, run.entry.cls.uses_target_labels, run.weights, device
+    )
+    if check is not None:
+        check()  # putting images into the cache may have taken long
+    metric = run.suite.manifest.metric
+    training = Training(run.config, run.entry, run.weights, len(images.classes), images.training, device)
+    test = training.inputs(images.test, "test")
+    evaluator = Evaluator(
+        test, images.test_labels, images.classes, metric, run.config.batch.test,
+        watched_parts(training, images),
+    )  # fmt: skip
+    training.run(evaluator, observe, checkpoints, check)
     steps = run.config.steps if training.method.trains_network else 0
     seen = steps * (run.config.batch.source + run.config.batch.target)
     timing = Timing(
@@ -103,6 +133,23 @@ def attempt(
         timing=timing,
     )
     return Finished(record, evaluator.arrays(), evaluator.stored())
+
+
+def require_device(device: torch.device) -> None:
+    """Make sure, after a failed run, that the GPU still answers: some errors poison the whole process.
+
+    Raises:
+        UserError: it does not.
+    """
+    if device.type != "cuda":
+        return
+    try:
+        torch.cuda.synchronize(device)
+    except RuntimeError as error:
+        raise UserError(
+            f"{device} answers no more after a failed run: {str(error).strip().splitlines()[0]}",
+            "the sweep stops, as all others would fail in this process; run the same command again",
+        ) from error
 
 
 def failed_record(

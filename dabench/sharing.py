@@ -10,9 +10,9 @@ from dabench.openings import OpenDomains
 from dabench.plan import PlannedRun
 from dabench.publishing import tidy
 from dabench.records import Record
-from dabench.sweep import Display, Place, SweepResult, settled, work
+from dabench.sweep import Display, Place, SweepResult, checkpoints_of, settled, work
 
-__all__ = ["finish_leftovers", "share"]
+__all__ = ["finish_leftovers", "has_checkpoint", "share"]
 
 
 def share(
@@ -71,7 +71,8 @@ def _one_more(
             display.elsewhere(run, other)
             continue
         config, left = run.config, place.deadline.left() if place.deadline else float("inf")
-        if not expectation.fits(run.suite.name, config.backbone, config.method, left):
+        fits = expectation.fits(run.suite.name, config.backbone, config.method, left)
+        if not fits and not has_checkpoint(run):
             waiting.remove(run)
             late.append(run)
             continue
@@ -80,7 +81,10 @@ def _one_more(
         def begin(run: PlannedRun = run, number: int = number) -> None:
             display.begin(run, number, len(runs))
 
-        record = work(run, place, display.advance, domains, begin)
+        def tell(text: str, run: PlannedRun = run) -> None:
+            display.note(run, text)
+
+        record = work(run, place, display.advance, domains, begin, tell)
         if record is not None:
             waiting.remove(run)
             expectation.add(record)
@@ -92,10 +96,20 @@ def _one_more(
     return False
 
 
+def has_checkpoint(run: PlannedRun) -> bool:
+    """Whether somebody has begun the run, who may have had to stop: it comes to its end bit by bit."""
+    return run.path is not None and bool(Checkpoints(run.path, {}, 0.0).steps())
+
+
 def finish_leftovers(runs: Sequence[PlannedRun], place: Place) -> None:
-    """Clear away claims, checkpoints and parts that processes left which died after they had published."""
+    """Clear away claims, checkpoints and parts that processes left which died after they had published.
+
+    Checkpoints of a forced run that is to go on stay.
+    """
     for run in runs:
-        if run.path is None or run.state != "done" or not any(run.path.parent.glob(f".{run.path.stem}.*")):
+        if run.path is None or not any(run.path.parent.glob(f".{run.path.stem}.*")):
+            continue
+        if run.state != "done" and not (place.force and run.found is not None):
             continue
         held, record = claim(run.path, place.lease), place.store.read(run.path)
         if held is None:
@@ -103,5 +117,7 @@ def finish_leftovers(runs: Sequence[PlannedRun], place: Place) -> None:
         with held:
             if not isinstance(record, Record):
                 continue
-            Checkpoints(run.path, {}, 0.0).drop()
+            checkpoints = checkpoints_of(run, place)
+            if run.state == "done" or next(checkpoints.newest_first(), None) is None:
+                checkpoints.drop()
             tidy(run.path, {name for name in (record.predictions_file, record.validation_file) if name})

@@ -5,6 +5,7 @@ Read only, while others write, and on any folder: runs are those that sweeps hav
 further than to be shown.
 """
 
+import math
 import os
 import re
 import time
@@ -166,6 +167,12 @@ def _seconds_left(status: Status, expectation: Expectation) -> float | None:
         seconds = expectation.seconds(run.suite, run.backbone, run.method)
         if seconds is None:
             return None
-        spent = run.holder.beat * run.holder.lease / 3 if run.holder is not None and run in working else 0.0
+        spent = _spent(run.holder) if run.holder is not None and run.state == "running" else 0.0
         total += max(0.0, seconds - spent)
-    return total / max(1, len({(run.holder.host, run.holder.pid) for run in working if run.holder}))
+    total /= max(1, len({(run.holder.host, run.holder.pid) for run in working if run.holder}))
+    return total if math.isfinite(total) else None
+
+
+def _spent(holder: Holder) -> float:
+    """Seconds that somebody has had a run: a beat is a third of a lease."""
+    return holder.beat * min(holder.lease, LONGEST_LEASE) / 3

@@ -25,7 +25,7 @@ def print_status(console: Console, results: Path, as_json: bool = False) -> None
     """
     status = read_status(results)
     if as_json:
-        print(json.dumps(_as_json(status), indent=1, ensure_ascii=True))
+        print(json.dumps(_as_json(status), indent=1, ensure_ascii=True, allow_nan=False))
         return
     counts = [f"{len(status.of(state))} {state}" for state in STATES if state != "stale" or status.of(state)]
     _say(console, f"{len(status.runs)} runs: {', '.join(counts)}")

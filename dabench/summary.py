@@ -9,10 +9,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from dabench.failures import first_line
 from dabench.records import Record
 from dabench.sweep import SweepResult
 
-__all__ = ["RunRequest", "say", "sum_up"]
+__all__ = ["RunRequest", "say", "sum_up", "tell_failures"]
 
 INTERRUPTED = 130
 MOST_TOLD = 20  # failed runs that are told one by one
@@ -44,7 +45,7 @@ class RunRequest:
     jobs: int | None = None
     address: str | None = None
     lease: float = 60
-    checkpoint_every: float = 600
+    checkpoint_every: float = 60
     max_time: str | None = None
     order: Path | None = None
     trackers: tuple[str, ...] = ()
@@ -78,7 +79,7 @@ def sum_up(console: Console, result: SweepResult, planned: int, request: RunRequ
     others = f", {len(result.elsewhere)} by other processes" if result.elsewhere else ""
     say(console, f"{len(result.done)} runs done, {len(result.failed)} failed{others}; records in {results}")
     if failed:
-        _tell_failures(console, failed, request)
+        tell_failures(console, failed, request)
     if result.left:
         reason = "--fail-fast" if request.fail_fast and result.failed else "the time is up"
         command = shlex.join(["dabench", *request.words])
@@ -88,7 +89,7 @@ def sum_up(console: Console, result: SweepResult, planned: int, request: RunRequ
     return 1 if failed else 0
 
 
-def _tell_failures(console: Console, failed: Sequence[Record], request: RunRequest) -> None:
+def tell_failures(console: Console, failed: Sequence[Record], request: RunRequest) -> None:
     """A table of what went wrong how often, and the runs one by one with the command that repeats each."""
     kinds = Counter(
         (record.failure.kind if record.failure else "", record.method, record.suite) for record in failed
@@ -101,7 +102,7 @@ def _tell_failures(console: Console, failed: Sequence[Record], request: RunReque
             table.add_row(kind, method, suite, str(count))
         console.print(table)
     for record in failed[:MOST_TOLD]:
-        message = record.failure.message.splitlines()[0] if record.failure else ""
+        message = first_line(record.failure)
         say(console, f"failed: {record.method} {record.suite} {record.task} seed {record.seed}: {message}")
         say(console, f"  repeat: {record.command}{_folders(request)}")
     if len(failed) > MOST_TOLD:

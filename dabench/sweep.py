@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
@@ -15,11 +15,13 @@ from dabench.budget import Deadline
 from dabench.checkpoint import Checkpoints, TimeIsUp, identity
 from dabench.claims import MOST_ATTEMPTS, Claim, LeaseLost, claim
 from dabench.errors import UserError
-from dabench.failures import KILLED, LOST_FOLDER
+from dabench.failures import KILLED, LOST_FOLDER, describe_failure
+from dabench.forcing import replaced
 from dabench.openings import OpenDomains
 from dabench.plan import PlannedRun
 from dabench.records import Evaluation, Record, RecordStore, ResultsError
-from dabench.running import Finished, attempt, failed_record
+from dabench.running import Finished, attempt, failed_record, require_device
+from dabench.signals import StepBoundaries, Terminated
 from dabench.trackers import tracked
 from dabench.train import Observer
 
@@ -27,6 +29,7 @@ __all__ = [
     "Display",
     "Place",
     "SweepResult",
+    "checkpoints_of",
     "run_one",
     "run_sweep",
     "settled",
@@ -56,6 +59,10 @@ class Display(Protocol):
         """Another process has written the run's record."""
         ...
 
+    def note(self, run: PlannedRun, text: str) -> None:
+        """Something about the run that is no error, such as a checkpoint that could not be written."""
+        ...
+
     def wait(self, runs: Sequence[PlannedRun]) -> None:
         """All runs that are left are those that other processes have; told again and again."""
         ...
@@ -83,7 +90,7 @@ class Place:
     results: Path
     device: torch.device
     lease: float = 60.0
-    checkpoint_seconds: float = 600.0
+    checkpoint_seconds: float = 60.0
     force: bool = False
     fail_fast: bool = False
     deadline: Deadline | None = None
@@ -156,6 +163,7 @@ def work(
     observe: Observer,
     domains: OpenDomains | None = None,
     begin: Callable[[], None] | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> Record | None:
     """Do one run, if nobody else does or did it: claim it, run it or go on with it, publish its record.
 
@@ -165,13 +173,15 @@ def work(
         observe: told of every step.
         domains: images that are open already; None opens them once a process.
         begin: called when the run is this process's and starts.
+        tell: told of what is no error, such as a checkpoint that could not be written.
 
     Returns:
         The record; None where another process has the run or did it, took it over meanwhile, or the time
         is up.
 
     Raises:
-        UserError: the results folder is full, read-only or gone.
+        UserError: the results folder is full, read-only or gone, or the GPU answers no more.
+        KeyboardInterrupt: SIGTERM came; the run has kept a checkpoint.
     """
     assert run.path is not None  # its images are here
     store = place.store
@@ -182,7 +192,9 @@ def work(
         if held is None:
             return None
         with held:
-            return _work(run, place, held, observe, domains or _opened(place.data), begin)
+            return _work(run, place, held, observe, domains or _opened(place.data), begin, tell)
+    except Terminated:
+        raise KeyboardInterrupt from None
     except TimeIsUp:
         return None
     except LeaseLost:
@@ -203,23 +215,26 @@ def _work(
     observe: Observer,
     domains: OpenDomains,
     begin: Callable[[], None] | None,
+    tell: Callable[[str], None] | None,
 ) -> Record | None:
     assert run.path is not None
     store = place.store
     if settled(run, store) is not None:  # published between a look at it and the claim
         return None
 
+    boundaries = StepBoundaries()
+
     def check() -> None:
         held.check()
+        boundaries.check()
         if place.deadline is not None:
             place.deadline.check()
 
     if begin is not None:
         begin()
-    checkpoints = Checkpoints(
-        run.path, identity(str(run.run_id), run.entry.source_sha256), place.checkpoint_seconds
-    )
-    with tracked(run, place.trackers, store, observe) as tracker:
+    checkpoints = checkpoints_of(run, place)
+    watching = tracked(run, place.trackers, store, observe, checkpoints.notes, tell)
+    with boundaries, watching as tracker:
         if held.deaths >= MOST_ATTEMPTS:
             finished = Finished(failed_record(run, place.device, KILLED))
         else:
@@ -228,17 +243,42 @@ def _work(
         held.confirm()
         if place.listed is not None:
             place.require_results()
-        record = _publish(run, finished, store)
+        record = _publish(run, finished, store, place.device)
         if record is None:
             return None
         tracker.end(record)
     if record.failure is None or record.failure.kind not in (KILLED.kind, LOST_FOLDER):
         checkpoints.drop()
+    if record.failure is not None:
+        require_device(place.device)
     return record
 
 
-def _publish(run: PlannedRun, finished: Finished, store: RecordStore) -> Record | None:
-    """Write the record, unless another one came first. A failure replaces no result of an earlier day."""
+def checkpoints_of(run: PlannedRun, place: Place) -> Checkpoints:
+    """The checkpoints of a run. One that is made again goes on from those of this time alone."""
+    assert run.path is not None
+    of_run = identity(str(run.run_id), run.entry.source_sha256)
+    again = replaced(run, place.store) if place.force else ""
+    if again:
+        of_run["replaces"] = again
+    return Checkpoints(run.path, of_run, place.checkpoint_seconds)
+
+
+def _publish(run: PlannedRun, finished: Finished, store: RecordStore, device: torch.device) -> Record | None:
+    """Write the record, unless another one came first. A failure replaces no result of an earlier day.
+
+    A result that cannot be written down, for what a method gave, is a failure.
+    """
+    try:
+        return _written(run, finished, store)
+    except (OSError, ResultsError):
+        raise
+    except Exception as error:
+        failed = failed_record(run, device, describe_failure(error, run.entry.file))
+        return _written(run, Finished(failed), store)
+
+
+def _written(run: PlannedRun, finished: Finished, store: RecordStore) -> Record | None:
     assert run.path is not None
     record = finished.record
     if record.status == "failed":
@@ -297,11 +337,6 @@ def run_one(
 
     A failure does not replace the finished record of an earlier run of the same identity.
     """
+    assert run.path is not None
     finished = attempt(run, domains, device, observe)
-    record = finished.record
-    if record.status == "failed":
-        earlier = store.read(store.path(record))
-        if isinstance(earlier, Record) and earlier.status == "done":  # --force must not lose a result
-            return record
-    store.write(record, finished.arrays, finished.validation)
-    return record
+    return _publish(replace(run, found=store.stamp(run.path)), finished, store, device) or finished.record

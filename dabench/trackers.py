@@ -5,8 +5,9 @@ stops a run by them, or chooses between runs that are going on.
 
 ``<stem>.events.jsonl`` lies beside the record. Each line is one object with ``event`` and ``step``:
 ``begin`` (``run_id``; again, with the step, when a run is gone on with), ``losses`` (running means),
-``evaluation`` (mean losses since the last one, ``target_entropy``, ``seconds``) and ``end`` (``status``, and
-``value`` or ``failure``). A run that is gone on with appends.
+``evaluation`` (mean losses since the last one, ``target_entropy``, ``seconds``), ``note`` (``text``, such as
+a checkpoint that could not be written) and ``end`` (``status``, and ``value`` or ``failure``). A run that is
+gone on with appends.
 """
 
 import contextlib
@@ -31,6 +32,10 @@ class Tracker(Protocol):
         """A step with losses or an evaluation; of the evaluation, accuracies are none of its business yet."""
         ...
 
+    def note(self, text: str) -> None:
+        """Something about the run that is no error, such as a checkpoint that could not be written."""
+        ...
+
     def end(self, record: Record) -> None:
         """The run's record is published."""
         ...
@@ -48,9 +53,11 @@ class JsonLines:
         self._run = run
         self._path = run.path.with_suffix(".events.jsonl")
         self._begun = False
+        self._step = 0
 
     def advance(self, step: int, losses: Mapping[str, float], evaluation: Evaluation | None) -> None:
         """Write the losses, or what of an evaluation needs no target label."""
+        self._step = step
         if not self._begun:
             self._begun = True
             trained = evaluation is None or evaluation.step == step
@@ -60,6 +67,10 @@ class JsonLines:
             self._write("evaluation", step, losses=dict(losses), **about)
         elif losses:
             self._write("losses", step, losses=dict(losses))
+
+    def note(self, text: str) -> None:
+        """Write it, with the last step that is noted."""
+        self._write("note", self._step, text=text)
 
     def end(self, record: Record) -> None:
         """Write how the run ended."""
@@ -76,9 +87,12 @@ class JsonLines:
     def _write(self, event: str, step: int, **more: Any) -> None:
         time = datetime.now(UTC).isoformat(timespec="seconds")
         line = json.dumps({"event": event, "step": step, **more, "time": time}) + "\n"
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(self._path, flags, 0o666)
         try:
+            size = os.fstat(descriptor).st_size
+            if size and os.pread(descriptor, 1, size - 1) != b"\n":  # of a process that was killed
+                line = f"\n{line}"
             os.write(descriptor, line.encode())
         finally:
             os.close(descriptor)
@@ -100,6 +114,9 @@ class TensorBoard:
             self._writer.add_scalar(f"losses/{name}", value, step)
         if evaluation is not None and evaluation.target_entropy is not None:
             self._writer.add_scalar("target/entropy", evaluation.target_entropy, step)
+
+    def note(self, text: str) -> None:
+        """Add nothing: it is in the JSON lines."""
 
     def end(self, record: Record) -> None:
         """Add the accuracies of all evaluations, now that nobody can stop the run by them."""
@@ -140,12 +157,30 @@ def require_trackers(names: Sequence[str]) -> None:
 
 
 class Tracked:
-    """An observer and trackers, told alike. They raise ResultsError where they cannot write."""
+    """An observer and trackers, told alike. They raise ResultsError where they cannot write.
 
-    def __init__(self, trackers: Sequence[Tracker], store: RecordStore, observe: Observer) -> None:
+    Args:
+        trackers: of the run.
+        store: the results folder.
+        observe: told of every step.
+        notes: a list that grows while the run goes on.
+        tell: told of each note.
+    """
+
+    def __init__(
+        self,
+        trackers: Sequence[Tracker],
+        store: RecordStore,
+        observe: Observer,
+        notes: Sequence[str] = (),
+        tell: Callable[[str], None] | None = None,
+    ) -> None:
         self._trackers = trackers
         self._store = store
         self._observe = observe
+        self._notes = notes
+        self._told = 0
+        self._tell = tell
 
     def advance(self, step: int, losses: Mapping[str, float], evaluation: Evaluation | None) -> None:
         """A step is done."""
@@ -155,9 +190,22 @@ class Tracked:
         except OSError as error:
             raise self._store.unwritable(error) from error
         self._observe(step, losses, evaluation)
+        self.tell_notes()
+
+    def tell_notes(self) -> None:
+        """Pass on the notes that are new; a folder that takes no line has other ways to say so."""
+        while self._told < len(self._notes):
+            text = self._notes[self._told]
+            self._told += 1
+            if self._tell is not None:
+                self._tell(text)
+            with contextlib.suppress(OSError):
+                for tracker in self._trackers:
+                    tracker.note(text)
 
     def end(self, record: Record) -> None:
         """The run's record is published."""
+        self.tell_notes()
         with contextlib.suppress(OSError):  # the result is safe, and says all of it
             for tracker in self._trackers:
                 tracker.end(record)
@@ -165,13 +213,20 @@ class Tracked:
 
 @contextlib.contextmanager
 def tracked(
-    run: PlannedRun, names: Sequence[str], store: RecordStore, observe: Observer
+    run: PlannedRun,
+    names: Sequence[str],
+    store: RecordStore,
+    observe: Observer,
+    notes: Sequence[str] = (),
+    tell: Callable[[str], None] | None = None,
 ) -> Iterator[Tracked]:
-    """Open the trackers of a run, JSON lines before those that are named."""
+    """Open the trackers of a run, JSON lines before those that are named; notes may come until they close."""
     with contextlib.ExitStack() as stack:
         trackers: list[Tracker] = []
         for make in (JsonLines, *(TRACKERS[name][0] for name in names)):
             tracker = make(run)
             stack.callback(tracker.close)
             trackers.append(tracker)
-        yield Tracked(trackers, store, observe)
+        told = Tracked(trackers, store, observe, notes, tell)
+        stack.callback(told.tell_notes)
+        yield told

@@ -10,7 +10,7 @@ import torch
 
 from dabench.datasets.decoding import decode
 from dabench.errors import MissingDataError, UserError
-from dabench.failures import describe_failure
+from dabench.failures import describe_failure, first_line, minimal_failure
 from dabench.records import Failure
 from dabench.train import Diverged
 
@@ -52,11 +52,12 @@ def full(number: int) -> OSError:
     ],
 )
 def test_kinds(error: BaseException, kind: str) -> None:
-    assert describe_failure(raising(error)).kind == kind
+    assert describe_failure(raising(error), data=[Path("/data")]).kind == kind
 
 
 def test_kinds_of_what_errors_came_from() -> None:
-    assert describe_failure(raising(UserError("x: cannot be read"), full(errno.EIO))).kind == "LostFolder"
+    lost = raising(UserError("x: cannot be read"), full(errno.EIO))
+    assert describe_failure(lost, data=[Path("/data")]).kind == "LostFolder"
     assert describe_failure(raising(UserError("the disk filled up"), full(errno.ENOSPC))).kind == "DiskFull"
     bug = raising(ValueError("a method's own"), full(errno.ENOENT))
     assert describe_failure(bug).kind == "ValueError"
@@ -70,7 +71,7 @@ def test_a_damaged_image_and_a_lost_one(tmp_path: Path) -> None:
     assert broken.kind == "DamagedImage"
     assert broken.message.startswith("office31/amazon/bike/frame_1.jpg: ")
     image.unlink()
-    lost = describe_failure(caught(lambda: decode(image)), folders=[tmp_path])
+    lost = describe_failure(caught(lambda: decode(image)), folders=[tmp_path], data=[tmp_path])
     assert lost.kind == "LostFolder"
     assert "office31/amazon/bike/frame_1.jpg" in lost.message
     for failure in (broken, lost):
@@ -115,3 +116,42 @@ def test_causes_are_told_and_messages_cut() -> None:
     assert failure.traceback.index("KeyError: 'cause'") < failure.traceback.index("which led to")
     assert len(failure.message) == 2000
     assert len(failure.traceback) < 6000
+
+
+def test_a_file_of_the_method_is_no_lost_folder(tmp_path: Path) -> None:
+    gone = raising(FileNotFoundError(errno.ENOENT, "gone", str(tmp_path / "prior.npy")))
+    assert describe_failure(gone, data=[tmp_path / "data"]).kind == "FileNotFoundError"
+    assert describe_failure(gone, data=[tmp_path]).kind == "LostFolder"
+    nameless = raising(OSError(errno.ETIMEDOUT, "a server of the method's"))
+    assert describe_failure(nameless, data=[tmp_path]).kind == "TimeoutError"
+
+
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (ValueError("cannot read caf\udce9.jpg"), "cannot read caf\\udce9.jpg"),
+        (Unspeakable(), "Unspeakable"),
+        (ValueError(" \n"), "ValueError"),
+        (
+            UserError("x.jpg: cannot identify image file <_io.BytesIO object at 0x7f00>"),
+            "x.jpg: cannot identify image file",
+        ),
+    ],
+)
+def test_whatever_an_error_says_can_be_written_down(error: BaseException, message: str) -> None:
+    failure = describe_failure(raising(error))
+    assert failure.message == message
+    failure.model_dump_json().encode()
+    assert first_line(failure) == message
+
+
+def test_what_cannot_be_described_keeps_its_type() -> None:
+    strange = UserError("x")
+    strange.hint = Unspeakable()  # type: ignore[assignment]
+    assert describe_failure(raising(strange)) == minimal_failure(strange)
+    assert first_line(Failure(kind="E", message="")) == "E"
