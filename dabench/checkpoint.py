@@ -26,6 +26,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 import dabench
+from dabench.publishing import remove
 
 __all__ = ["Checkpoint", "Checkpoints", "TimeIsUp", "identity"]
 
@@ -112,17 +113,20 @@ class Checkpoints:
         text = json.dumps(about)
         header = {"format": FORMAT, "about": text, "sha256": _digest(content, text)}
         path = self._path(step)
-        part = path.with_name(f"{path.stem}.{os.getpid()}.part")
+        part = path.with_name(
+            f"{path.stem}.{os.getpid()}.part"
+        )  # a folder, for the library's own temporary file
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._drop_parts()
-            save_file(content, part, header)
-            with part.open("rb") as file:
+            part.mkdir()
+            save_file(content, part / path.name, header)
+            with (part / path.name).open("rb") as file:
                 os.fsync(file.fileno())
-            os.replace(part, path)
+            os.replace(part / path.name, path)
+            part.rmdir()
         except (OSError, SafetensorError) as error:
-            with contextlib.suppress(OSError):
-                part.unlink(missing_ok=True)
+            remove(part)
             self.notes.append(f"the checkpoint after step {step} could not be written: {_reason(error)}")
             return False
         self._last = time.monotonic()
@@ -169,11 +173,11 @@ class Checkpoints:
         return self._folder / f"{self._stem}{step}.safetensors"
 
     def _drop_parts(self) -> None:
-        """A process that was killed while it wrote leaves its temporary file."""
+        """A process that was killed while it wrote leaves its temporary files."""
         with contextlib.suppress(OSError):
             for path in self._folder.iterdir():
                 if path.name.startswith(self._stem) and path.name.endswith(".part"):
-                    path.unlink(missing_ok=True)
+                    remove(path)
 
     def _read(self, step: int, largest: int) -> Checkpoint:
         """Read one. Raises ValueError, OSError or SafetensorError where it cannot be used."""

@@ -5,15 +5,16 @@ import errno
 import io
 import os
 import re
-import tempfile
-from collections.abc import Collection, Mapping
+import shutil
+import secrets
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NO_LINKS", "create", "draft_of", "pack", "tidy", "write_atomically"]
+__all__ = ["NO_LINKS", "create", "draft_of", "pack", "remove", "tidy", "write_atomically"]
 
 NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 """What file systems without hard links say to one."""
@@ -32,16 +33,21 @@ def write_atomically(path: Path, content: bytes) -> None:
 def draft_of(path: Path, content: bytes) -> Path:
     """Write content into a temporary file beside a path, down to the disk; ``tidy`` knows such files."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=".part")
+    draft = beside(path)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with draft.open("xb") as file:  # others may read it as far as the umask lets them
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
         raise
-    return Path(name)
+    return draft
+
+
+def beside(path: Path) -> Path:
+    """A name of nobody's beside a path, for a moment."""
+    return path.with_name(f".{path.stem}.{secrets.token_hex(8)}.part")
 
 
 def create(path: Path, draft: Path) -> None:
@@ -67,6 +73,23 @@ def create(path: Path, draft: Path) -> None:
             os.fsync(file.fileno())
 
 
+def put_back(aside: Path, path: Path) -> None:
+    """Give a file that was moved aside its name back, unless another one has it, or it was cleared away."""
+    try:
+        os.link(aside, path)
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        if not path.parent.is_dir():
+            raise
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        if not path.exists():
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(aside, path)
+
+
 def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """The arrays as a compressed file, of the same bytes for the same arrays.
 
@@ -81,18 +104,23 @@ def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     return buffer.getvalue()
 
 
-def tidy(path: Path, kept: Collection[str]) -> None:
+def tidy(path: Path, kept: Collection[str], named: Callable[[], Collection[str]] | None = None) -> None:
     """Clear away what killed processes left of a run: temporary files, and arrays that no record names.
-
-    For who has published the record, or owns the run.
 
     Args:
         path: of the record.
         kept: names of the array files that belong to it.
+        named: of who has published the record but may own the run no more: what the record there names by
+            now, asked before each array goes. None: the caller owns the run, and drafts of claims go, too.
     """
-    parts = re.compile(rf"\.{re.escape(path.stem)}\..*\.part")
+    parts = re.compile(rf"\.{re.escape(path.stem)}\.{'' if named is None else '(?!claim[.])'}.*\.part")
     arrays = re.compile(rf"{re.escape(path.stem)}(\.[0-9a-f]{{8}})?(\.validation)?\.npz")
-    with contextlib.suppress(OSError):
-        for name in os.listdir(path.parent):
-            if parts.fullmatch(name) or (arrays.fullmatch(name) and name not in kept):
+    try:
+        names = os.listdir(path.parent)
+    except OSError:
+        return
+    for name in names:
+        is_array = arrays.fullmatch(name) is not None and name not in kept
+        if (is_array and (named is None or name not in named())) or parts.fullmatch(name):
+            with contextlib.suppress(OSError):
                 path.with_name(name).unlink(missing_ok=True)

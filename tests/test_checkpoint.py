@@ -215,6 +215,24 @@ def test_a_folder_that_is_no_folder(tmp_path):
     assert len(found.notes) == 1
 
 
+def test_the_librarys_own_temporary_files_go_too(path, monkeypatch):
+    """safetensors writes through a file beside its target, with a name that tells nothing of the run."""
+
+    class Killed(BaseException):
+        pass
+
+    def die(tensors, target, header):
+        target.with_name(".tmpA1b2C3").write_bytes(b"half")
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(checkpoint, "save_file", die)
+        Checkpoints(path, WHO, 0).write(1, TENSORS, {})
+    assert list(path.parent.rglob(".tmp*"))
+    write(path, 2)
+    assert [each.name for each in path.parent.iterdir()] == [file_of(path, 2).name]
+
+
 def test_tensors_that_share_memory_are_written_apart(path):
     whole = torch.arange(6.0)
     given = {

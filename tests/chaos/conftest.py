@@ -130,7 +130,9 @@ def outcome(results: Path) -> Outcome:
             if name is not None:
                 file = path.with_name(name)
                 arrays[str(file.relative_to(results))] = hashlib.sha256(file.read_bytes()).hexdigest()
-    files = {str(path.relative_to(results)) for path in results.rglob("*") if path.is_file()}
+    files = {
+        str(path.relative_to(results)) for path in results.rglob("*") if path.is_file() or path.name[0] == "."
+    }
     rest = [name for name in files - {*records, *arrays} if not _is_note(name)]
     return Outcome(records, arrays, sorted(rest))
 
@@ -147,7 +149,7 @@ def differences(found: Any, expected: Any, path: str = "") -> list[str]:
 
 def _is_note(name: str) -> bool:
     """Progress of runs, and lists of expected runs: they say when, and are part of no result."""
-    return name.endswith(".events.jsonl") or name.startswith(".dabench/")
+    return name.endswith(".events.jsonl") or name.split("/")[0] == ".dabench"
 
 
 Sweep = Callable[[Path], list[str]]
