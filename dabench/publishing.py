@@ -5,8 +5,8 @@ import errno
 import io
 import os
 import re
-import shutil
 import secrets
+import shutil
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NO_LINKS", "create", "draft_of", "pack", "remove", "tidy", "write_atomically"]
+__all__ = [
+    "NO_LINKS",
+    "beside",
+    "create",
+    "draft_of",
+    "pack",
+    "put_back",
+    "remove",
+    "tidy",
+    "write_atomically",
+]
 
 NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 """What file systems without hard links say to one."""
@@ -104,6 +114,15 @@ def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     return buffer.getvalue()
 
 
+def remove(path: Path) -> None:
+    """Remove a file, a link, or a folder with all that is in it; what cannot be removed stays."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
 def tidy(path: Path, kept: Collection[str], named: Callable[[], Collection[str]] | None = None) -> None:
     """Clear away what killed processes left of a run: temporary files, and arrays that no record names.
 
@@ -122,5 +141,13 @@ def tidy(path: Path, kept: Collection[str], named: Callable[[], Collection[str]]
     for name in names:
         is_array = arrays.fullmatch(name) is not None and name not in kept
         if (is_array and (named is None or name not in named())) or parts.fullmatch(name):
-            with contextlib.suppress(OSError):
-                path.with_name(name).unlink(missing_ok=True)
+            remove(path.with_name(name))
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it; what cannot be removed stays."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)

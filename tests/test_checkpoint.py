@@ -225,9 +225,10 @@ def test_the_librarys_own_temporary_files_go_too(path, monkeypatch):
         target.with_name(".tmpA1b2C3").write_bytes(b"half")
         raise Killed
 
-    with monkeypatch.context() as patch, pytest.raises(Killed):
+    with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "save_file", die)
-        Checkpoints(path, WHO, 0).write(1, TENSORS, {})
+        with pytest.raises(Killed):
+            Checkpoints(path, WHO, 0).write(1, TENSORS, {})
     assert list(path.parent.rglob(".tmp*"))
     write(path, 2)
     assert [each.name for each in path.parent.iterdir()] == [file_of(path, 2).name]
