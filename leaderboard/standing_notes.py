@@ -34,7 +34,7 @@ def _spread(table: Table, standings: "Standings") -> Iterator[str]:
     design, prior = standings.design, table.test.prior
     if design is not None and design.spread is not None:
         spread = _points(design.spread)
-        yield f"The average of a row varies over seeds by {spread} points (SD, by the median of the rows' variances)."
+        yield f"The average of a row varies over seeds by {spread} points (SD, median over rows)."
     if prior is not None:
         weight = float(prior.freedom)
         counts = "all rows alike" if weight == float("inf") else f"worth {weight:.1f} degrees of freedom"

@@ -42,10 +42,11 @@ class Comparison:
         adjusted: p after Holm's correction over all pairs of ranked rows; None for other pairs.
         resolved: whether adjusted lies below 1 - level.
         improvement: probability that a run of left beats a run of right on the same task, from five seeds on.
-        seeds_needed: seeds of each row that would settle the pair as the table judges it, with power 0.8 if the
-            true difference is the observed one. Planned at the level that Holm's correction gives a pair at
-            worst, error / m for the m pairs of ranked rows (1 for a pair that is not corrected). None where
-            the pair is settled, the rows are equal, or more than ``MOST_SEEDS_ADVISED`` further are needed.
+        seeds_needed: seeds of each row that would settle the pair as the table judges it, with power 0.8 if
+            the true difference is the observed one. Planned at the level that Holm's correction gives a pair
+            at worst, error / m for the m pairs of ranked rows (m = 1 for a pair that is not corrected).
+            None where the pair is settled, the rows are equal, or more than ``MOST_SEEDS_ADVISED`` further
+            seeds are needed.
     """
 
     left: str
@@ -60,7 +61,7 @@ class Comparison:
 
     @property
     def more_seeds(self) -> int | None:
-        """Further seeds of both rows, the same in both, that would settle the pair; None as ``seeds_needed``."""
+        """Further seeds, the same of both rows, that would settle the pair; None as ``seeds_needed``."""
         return None if self.seeds_needed is None else self.seeds_needed - self.interval.n
 
 
@@ -88,8 +89,8 @@ class Design:
 
     Attributes:
         seeds: fewest seeds of a ranked row.
-        spread: standard deviation over seeds of a row's average; its variance is the median over rows, so that
-            one row that collapses does not rule what the table can tell.
+        spread: standard deviation over seeds of a row's average; its variance is the median over rows, so
+            that one row that collapses does not rule what the table can tell.
         smallest: smallest difference of two rows that is found with power 0.8, one comparison; by the median
             over pairs of the variances of their differences.
         seeds_for_a_point: seeds a row for 0.01; None where the spread is unknown.

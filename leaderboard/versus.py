@@ -1,6 +1,6 @@
 """Two rows of a table against each other: by suite, by task, and image by image from stored predictions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,18 +11,15 @@ from dabench.errors import UserError, unknown
 from dabench.leaderboard.boards import Reading
 from dabench.leaderboard.gains import cell_families
 from dabench.leaderboard.rows import Row
-from dabench.leaderboard.runs import Run
 from dabench.leaderboard.settings import Settings
 from dabench.leaderboard.standings import Comparison
 from dabench.leaderboard.statistics.images import image_bootstrap, mcnemar, mcnemar_counts
 from dabench.leaderboard.statistics.intervals import Difference, Interval
 from dabench.leaderboard.statistics.pairs import compare
-from dabench.leaderboard.verify.arrays import ArrayError, read_arrays
-from dabench.leaderboard.verify.files import digest, plain_name
+from dabench.leaderboard.stored_predictions import stored_predictions
 
 __all__ = ["ImageTest", "TaskVersus", "Versus", "names", "pick", "versus"]
 
-LARGEST_FILE = 4 * 2**30
 LARGEST_ARRAYS = 2**28
 Array = NDArray[np.float64]
 
@@ -153,7 +150,8 @@ def _image_tests(
     for seed in sorted(set(sides[0]) & set(sides[1])):
         try:
             (one, labels), (other, same) = (
-                _predictions(results, side[seed], row) for side, row in zip(sides, (left, right), strict=True)
+                stored_predictions(results, side[seed], row.choices[side[seed].file].step, LARGEST_ARRAYS)
+                for side, row in zip(sides, (left, right), strict=True)
             )
         except UserError as error:
             missing[str(error)] = None
@@ -168,31 +166,3 @@ def _image_tests(
             kept.append((predicted == labels).astype(np.float64))
     over = image_bootstrap(np.array(correct[0]), np.array(correct[1]), level) if tests else None
     return tuple(tests), over, tuple(missing)
-
-
-def _predictions(results: Path, run: Run, row: Row) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Predicted and true classes (n,) at the step that the row's rule chose.
-
-    Raises:
-        UserError: they are not stored, not as the run wrote them, or of another shape.
-    """
-    record = run.record
-    name = record.predictions_file
-    if name is None or not plain_name(name):
-        raise UserError("a run stored no predictions")
-    path = (results / run.file).with_name(name)
-    try:
-        if record.predictions_sha256 is None or digest(path, LARGEST_FILE) != record.predictions_sha256:
-            raise UserError(f"{name} is not as its run wrote it", "dabench verify says more")
-    except OSError as error:
-        raise ArrayError(name, str(error.strerror or error)) from error
-    arrays: Mapping[str, NDArray[np.int64]] = read_arrays(
-        path, ("steps", "predictions", "labels"), LARGEST_ARRAYS
-    )
-    steps, predictions, labels = arrays["steps"], arrays["predictions"], arrays["labels"]
-    at = np.flatnonzero(steps == row.choices[run.file].step) if steps.ndim == 1 else steps[:0]
-    if predictions.ndim != 2 or labels.shape != predictions.shape[1:] or not len(at):
-        raise UserError(f"{name} has no predictions of the chosen step")
-    if not at[0] < len(predictions) or not labels.size:
-        raise UserError(f"{name} has no predictions of the chosen step")
-    return predictions[at[0]], labels

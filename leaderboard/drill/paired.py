@@ -3,23 +3,21 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dabench.errors import UserError
 from dabench.leaderboard.boards import Reading
 from dabench.leaderboard.groups import REFERENCE
 from dabench.leaderboard.rows import Row
 from dabench.leaderboard.runs import Run
 from dabench.leaderboard.statistics.images import mcnemar, mcnemar_counts
-from dabench.leaderboard.verify.arrays import ArrayError, read_arrays
+from dabench.leaderboard.stored_predictions import Predictions, stored_predictions
 
 __all__ = ["Paired", "against_reference"]
 
 # Class indices of a hundred evaluations of a hundred thousand images, two bytes each, and as much again.
 LARGEST_BYTES = 40 * 2**20
-Predictions = tuple[NDArray[Any], NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -93,18 +91,8 @@ def _by_seed(row: Row, task: str, detailed: Collection[str]) -> Mapping[int, Run
 
 
 def _predictions(results: Path, run: Run, step: int | None) -> Predictions | None:
-    """Predicted classes at a step and labels, both (n,); None where they are missing or broken."""
-    name = run.record.predictions_file
-    if not name or Path(name).name != name:  # a record of a stranger may name any file
-        return None
+    """Predicted classes at a step and labels, both (n,); None where they are missing or not to be trusted."""
     try:
-        arrays = read_arrays(
-            (results / run.file).parent / name, ("steps", "predictions", "labels"), LARGEST_BYTES
-        )
-    except ArrayError:
+        return stored_predictions(results, run, step, LARGEST_BYTES)
+    except UserError:
         return None
-    steps, predictions, labels = arrays["steps"], arrays["predictions"], arrays["labels"]
-    if steps.ndim != 1 or labels.ndim != 1 or predictions.shape != (*steps.shape, *labels.shape):
-        return None
-    places = np.flatnonzero(steps == step)
-    return (predictions[places[-1]], labels) if len(places) else None

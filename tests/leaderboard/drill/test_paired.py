@@ -68,6 +68,7 @@ def test_runs_without_a_page_are_left_alone(store: Callable[..., Path], tmp_path
         {"labels": LABELS[:, None]},
         {"steps": np.array([100, 400])},  # not the step of the record
         {"steps": np.array(500)},
+        {"steps": np.array([500, 500])},  # which of the two?
         {"steps": np.array([500])},
         {"predictions": np.array(BETTER)},
     ],
@@ -90,3 +91,15 @@ def test_a_file_elsewhere_or_broken_is_not_read(
     for name in (f"../dann/{one.predictions_file}", "gone.npz", None):
         path.write_text(one.model_copy(update={"predictions_file": name}).model_dump_json())
         assert found(tmp_path) == {}
+
+
+def test_a_file_that_is_not_as_its_run_wrote_it_is_not_read(
+    store: Callable[..., Path], tmp_path: Path
+) -> None:
+    store("source_only", 0, BASE)
+    one = Record.model_validate_json(store("dann", 0, BETTER).read_bytes())
+    assert found(tmp_path)
+    assert one.predictions_file is not None
+    (path,) = tmp_path.rglob(one.predictions_file)
+    np.savez(path, steps=np.array([100, 500]), labels=LABELS, predictions=np.array([BASE, LABELS]))
+    assert found(tmp_path) == {}, "all right now, but the record's checksum says otherwise"
