@@ -20,7 +20,7 @@ def test_durations(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "0", "0h", "h", "1x", "-5m", "1.5h", "30m2h", "9" * 50])
+@pytest.mark.parametrize("text", ["", "0", "0h", "h", "1x", "-5m", "1.5h", "30m2h", "9" * 50, "2h30", "1d12"])
 def test_what_is_no_duration(text: str) -> None:
     with pytest.raises(UserError, match="is no time"):
         parse_duration(text)
@@ -62,3 +62,12 @@ def test_expectation_is_the_median_of_the_runs_most_alike() -> None:
     assert not known.fits("s", "b", "m", 29)
     assert known.fits("new", "b", "m", 1), "of which nothing is known"
     assert not known.fits("new", "b", "m", 0)
+
+
+def test_a_run_that_no_day_has_room_for_is_started_anyway() -> None:
+    known = Expectation(whole=100)
+    known.add(took(95))
+    known.add(took(60, method="shorter"))
+    assert known.fits("s", "b", "m", 50), "nearly the whole time: starting takes the rest"
+    assert not known.fits("s", "b", "shorter", 50), "another day has room for it"
+    assert not known.fits("s", "b", "m", 0)

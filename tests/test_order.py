@@ -53,7 +53,7 @@ def test_runs_go_by_the_first_entry_that_fits(
     [
         ({"method": "dann"}, "the file: Input should be a valid list"),
         ([{"metod": "dann"}], "0.metod: Extra inputs"),
-        ([{"seeds": "all"}], "0.seeds"),
+        ([{"seeds": "all"}], "0.seeds: Input should be a valid list"),
         ([3], "0: Input should be"),
     ],
 )

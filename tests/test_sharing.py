@@ -262,3 +262,26 @@ def test_several_at_once_make_each_run_once(make_plan: MakePlan, tmp_path: Path)
     assert all(len(result.elsewhere) + len(result.done) + len(result.failed) == 8 for result in results)
     records, problems = RecordStore(place.results).read_all()
     assert (len(records), problems) == (8, [])
+
+
+def test_a_run_is_settled_for_who_gets_its_claim_a_moment_after_it_was_published(
+    make_plan: MakePlan, place: Place
+) -> None:
+    (run,) = make_plan(tasks=["A2B"])
+    assert work(run, place, ignore) is not None
+    steps: list[int] = []
+    assert work(run, place, lambda step, *_: steps.append(step)) is None
+    assert steps == [], "nothing is trained again"
+
+
+def test_a_run_that_somebody_has_begun_is_gone_on_with_though_it_may_not_end(
+    make_plan: MakePlan, place: Place
+) -> None:
+    (run,) = make_plan(tasks=["A2B"])
+    expectation = Expectation(whole=1000)
+    expectation._seconds[run.suite.name, run.config.backbone, run.config.method] = [500.0]
+    limited = replace(place, deadline=Deadline(100))
+    assert share([run], limited, Quiet(), None, expectation).left == [run]
+    path_of(run).parent.mkdir(parents=True, exist_ok=True)
+    path_of(run).with_name(f".{path_of(run).stem}.checkpoint-2.safetensors").write_bytes(b"")
+    assert len(share([run], limited, Quiet(), None, expectation).done) == 1

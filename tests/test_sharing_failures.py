@@ -10,13 +10,16 @@ import torch
 from torch import Tensor
 
 from dabench import sharing
+from dabench.claims import claim_file
 from dabench.errors import MissingDataError, UserError
+from dabench.holder import myself
 from dabench.method import Batch, Method, Outputs, register
 from dabench.openings import OpenDomains
 from dabench.plan import PlannedRun
 from dabench.records import Evaluation, Record
+from dabench.running import require_device
 from dabench.sharing import share
-from dabench.sweep import Place
+from dabench.sweep import Place, work
 
 MakePlan = Callable[..., list[PlannedRun]]
 CPU = torch.device("cpu")
@@ -160,3 +163,119 @@ def test_a_damaged_domain_is_prepared_once_for_all_runs(
     assert sorted(tried) == ["alpha", "beta"]
 
 
+def failing(error: BaseException) -> type[Method]:
+    @register("failing")
+    class Failing(Method):
+        def losses(self, source: Outputs, labels: Tensor, target: Outputs, batch: Batch) -> dict[str, Tensor]:
+            raise error
+
+    return Failing
+
+
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (SystemExit(0), "SystemExit"),
+        (BaseException("of a stranger"), "BaseException"),
+        (ValueError("caf\udce9.jpg"), "ValueError"),
+        (Unspeakable(), "Unspeakable"),
+        (FileNotFoundError(2, "gone", "/nonexistent/prior.npy"), "FileNotFoundError"),
+    ],
+)
+def test_whatever_a_method_raises_is_a_failure_and_the_sweep_goes_on(
+    make_plan: MakePlan, place: Place, own_methods: None, error: BaseException, kind: str
+) -> None:
+    failing(error)
+    result = share(make_plan(methods=["failing", "source_only"], seeds=[0, 1]), place, Quiet())
+    assert [record.failure.kind for record in result.failed if record.failure] == [kind] * 4
+    assert len(result.done) == 4
+    assert len(place.store.read_all()[0]) == 8
+
+
+def test_a_result_that_cannot_be_written_down_is_a_failure(
+    make_plan: MakePlan, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(arrays: Mapping[str, Any]) -> bytes:
+        raise TypeError("array 'x' holds Python objects")
+
+    monkeypatch.setattr("dabench.records.pack", refuse)
+    (record,) = share(make_plan(tasks=["A2B"]), place, Quiet()).failed
+    assert record.failure is not None
+    assert (record.failure.kind, record.failure.message) == ("TypeError", "array 'x' holds Python objects")
+
+
+def test_a_gpu_that_answers_no_more_ends_the_sweep(
+    make_plan: MakePlan, place: Place, broken: type[Method], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def poisoned(device: Any) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered\nmore")
+
+    monkeypatch.setattr(torch.cuda, "synchronize", poisoned)
+    require_device(CPU)
+    with pytest.raises(UserError, match="cuda answers no more after a failed run: CUDA error: an illegal"):
+        require_device(torch.device("cuda"))
+    asked: list[torch.device] = []
+    monkeypatch.setattr("dabench.sweep.require_device", asked.append)
+    share(make_plan(methods=["broken", "source_only"], tasks=["A2B"]), place, Quiet())
+    assert asked == [CPU], "after the failed run alone"
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_folder_that_comes_back_is_read_again(
+    make_plan: MakePlan, place: Place, monkeypatch: pytest.MonkeyPatch, lost: bool
+) -> None:
+    """Kept is what a file says, and not that it could not be reached; its checkpoint stays either way."""
+    (run,) = make_plan(tasks=["A2B"])
+    domains = OpenDomains(None)
+    saved = path_of(run).with_name(f".{path_of(run).stem}.checkpoint-2.safetensors")
+    saved.parent.mkdir(parents=True)
+    saved.write_bytes(b"")
+
+    def unreadable(*_: Any) -> None:
+        raise UserError("a.jpg: cannot be decoded") from (OSError(5, "I/O error") if lost else ValueError())
+
+    with monkeypatch.context() as patch:
+        patch.setattr("dabench.openings.decoded_images", unreadable)
+        failed = work(run, place, ignore, domains)
+    assert failed is not None
+    assert failed.failure is not None
+    assert failed.failure.kind == ("LostFolder" if lost else "DamagedImage")
+    assert saved.exists() == lost, "a run whose images are gone goes on when they are back"
+    (again,) = make_plan(tasks=["A2B"])
+    record = work(again, place, ignore, domains)
+    assert record is not None
+    assert record.status == ("done" if lost else "failed")
+
+
+def test_what_kills_every_owner_keeps_its_checkpoints(make_plan: MakePlan, place: Place) -> None:
+    (run,) = make_plan(tasks=["A2B"])
+    saved = path_of(run).with_name(f".{path_of(run).stem}.checkpoint-2.safetensors")
+    saved.parent.mkdir(parents=True)
+    saved.write_bytes(b"")
+    mine = replace(myself(60.0, deaths=2, saved=2), born=1)
+    claim_file(path_of(run)).write_bytes(mine.content())
+    (record,) = share([run], place, Quiet()).failed
+    assert record.failure is not None
+    assert record.failure.kind == "Killed"
+    assert saved.exists()
+
+
+def test_a_failure_replaces_no_result_of_an_earlier_day(
+    make_plan: MakePlan, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (run,) = make_plan(tasks=["A2B"])
+    (done,) = share([run], place, Quiet()).done
+    (forced,) = make_plan(tasks=["A2B"], force=True)
+
+    def fail(*_: Any) -> None:
+        raise RuntimeError("today nothing works")
+
+    monkeypatch.setattr(OpenDomains, "images", fail)
+    (failed,) = share([forced], replace(place, force=True), Quiet()).failed
+    assert failed.failure is not None
+    assert place.store.read(path_of(run)) == done

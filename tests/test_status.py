@@ -41,7 +41,7 @@ def runs(make_plan: MakePlan, results: Path) -> list[PlannedRun]:
 
 def held(run: PlannedRun, **changes: Any) -> Holder:
     assert run.path is not None
-    holder = replace(myself(60.0, 0, 0), boot="another", host="node7", pid=4711, **changes)
+    holder = replace(myself(60.0, 0, 0), **{"boot": "another", "host": "node7", "pid": 4711, **changes})
     run.path.parent.mkdir(parents=True, exist_ok=True)
     claim_file(run.path).write_bytes(holder.content())
     return holder
@@ -176,3 +176,39 @@ def test_looking_does_not_disturb_an_owner(runs: list[PlannedRun], results: Path
     with claim(runs[1].path, 60.0) as owner:  # type: ignore[union-attr]
         assert len(read_status(results).of("running")) == 1
         owner.confirm()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"beat": 10**400},
+        {"deaths": 10**400},
+        {"saved": -1},
+        {"pid": 10**40},
+        {"pid": 0},
+        {"lease": 10**400},
+        {"lease": 1e308, "beat": 2**52},
+        {"born": 10**40},
+    ],
+)
+def test_claims_of_strangers_with_any_number(
+    runs: list[PlannedRun], results: Path, capsys: pytest.CaptureFixture[str], changes: dict[str, Any]
+) -> None:
+    held(runs[1], **changes)
+    capsys.readouterr()
+    shown(results, as_json=True)
+    assert json.loads(capsys.readouterr().out)["runs"] == 4
+    shown(results)
+
+
+def test_times_without_a_sum_are_not_known(
+    runs: list[PlannedRun], results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert runs[0].path is not None
+    record = json.loads(runs[0].path.read_text(encoding="utf-8"))
+    record["timing"]["total_seconds"] = 1e308
+    runs[0].path.write_text(json.dumps(record), encoding="utf-8")
+    capsys.readouterr()
+    shown(results, as_json=True)
+    assert json.loads(capsys.readouterr().out)["seconds_left"] is None
+    assert "not known" in shown(results)

@@ -147,3 +147,23 @@ def test_real_event_files(place: Place, run: PlannedRun) -> None:
 
 def test_every_tracker_has_its_check() -> None:
     assert set(trackers.TRACKERS) == {"tensorboard"}
+
+
+def test_a_line_that_was_cut_stays_a_line_of_its_own(place: Place, run: PlannedRun) -> None:
+    events_file(run).parent.mkdir(parents=True)
+    events_file(run).write_text('{"event": "los', encoding="utf-8")
+    assert work(run, place, lambda *_: None) is not None
+    first, *rest = events_file(run).read_text(encoding="utf-8").splitlines()
+    assert first == '{"event": "los'
+    assert json.loads(rest[0])["event"] == "begin"
+
+
+def test_what_is_wrong_with_a_checkpoint_is_noted_and_told(place: Place, run: PlannedRun) -> None:
+    assert run.path is not None
+    run.path.parent.mkdir(parents=True)
+    run.path.with_name(f".{run.path.stem}.checkpoint-2.safetensors").write_bytes(b"x" * 100)
+    told: list[str] = []
+    assert work(run, place, lambda *_: None, tell=told.append) is not None
+    assert told
+    assert "checkpoint after step 2 is not used" in told[0]
+    assert [event["text"] for event in events(run) if event["event"] == "note"] == told
