@@ -24,7 +24,7 @@ from pathlib import Path
 from types import TracebackType
 
 from dabench.holder import LONGEST_LEASE, MOST_BYTES, Holder, myself, parse_holder
-from dabench.publishing import NO_LINKS
+from dabench.publishing import NO_LINKS, put_back
 
 __all__ = [
     "MOST_ATTEMPTS",
@@ -36,6 +36,10 @@ __all__ = [
 ]
 
 MOST_ATTEMPTS = 3  # owners that died in a row without a new checkpoint, until a run counts as failed
+
+
+LOOKS = 5  # at a claim that is away, before it counts as lost
+ASIDE_SECONDS = 0.1
 
 
 class LeaseLost(Exception):
@@ -109,13 +113,21 @@ class Claim:
         found = parse_holder(_content(self._path))
         return found is not None and found.token == self._holder.token
 
+    def _is_still_mine(self) -> bool:
+        """As ``_is_mine``; who takes a claim for dead moves it aside, then puts a live one back."""
+        for _ in range(LOOKS):
+            if _content(self._path) is not None:
+                break
+            time.sleep(ASIDE_SECONDS)
+        return self._is_mine()
+
     def _renew(self) -> None:
         with self._lock:
             if self._descriptor < 0:
                 return
             begun = time.monotonic()
             try:
-                if not self._is_mine():
+                if not self._is_still_mine():
                     self._reason = "another process has taken the run over, or the claim was removed"
                     return
                 self._holder = replace(self._holder, beat=self._holder.beat + 1)
@@ -150,12 +162,12 @@ def claim(path: Path, lease: float) -> Claim | None:
     place = claim_file(path)
     place.parent.mkdir(parents=True, exist_ok=True)
     lease = min(lease, LONGEST_LEASE)
-    with contextlib.suppress(FileExistsError):
-        return _create(place, myself(lease, deaths=0, saved=_saved(path)))
-    content = _content(place)
-    if content is None or not _dead(place, content, lease):
+    content = _content(place)  # who waits for others only reads
+    if content is None:
+        with contextlib.suppress(FileExistsError):
+            return _create(place, myself(lease, deaths=0, saved=_saved(path)))
         return None
-    return _take_over(path, place, content, lease)
+    return _take_over(path, place, content, lease) if _dead(place, content, lease) else None
 
 
 def read_holder(path: Path) -> Holder | None:
@@ -192,7 +204,7 @@ def _take_over(path: Path, place: Path, content: bytes, lease: float) -> Claim |
         return None
     try:
         if _content(aside) != content:  # its owner lives, or another one took it over a moment ago
-            _put_back(aside, place)
+            put_back(aside, place)  # if it was claimed meanwhile, who had it notices at the next check
             return None
         before, saved = parse_holder(content), _saved(path)
         died = before is not None and saved <= before.saved
@@ -204,18 +216,6 @@ def _take_over(path: Path, place: Path, content: bytes, lease: float) -> Claim |
     finally:
         with contextlib.suppress(OSError):
             aside.unlink()
-
-
-def _put_back(aside: Path, place: Path) -> None:
-    try:
-        os.link(aside, place)
-    except FileExistsError:  # claimed meanwhile; who had it notices at the next check
-        return
-    except OSError as error:
-        if error.errno not in NO_LINKS:
-            raise
-        if not place.exists():
-            os.rename(aside, place)
 
 
 def _create(place: Path, holder: Holder) -> Claim:

@@ -10,6 +10,8 @@ from typing import Any
 
 __all__ = ["LONGEST_LEASE", "MOST_BYTES", "Holder", "myself", "parse_holder"]
 
+PROCESSES = Path("/proc")
+UNKNOWN = -1  # when a process started
 SIZE = 512  # bytes of a claim, so that a beat is overwritten in place
 MOST_BYTES = 4096
 LARGEST_PROCESS = 2**31  # numbers of processes are below
@@ -45,7 +47,16 @@ class Holder:
 
     def gone(self) -> bool:
         """Whether it was a process of this machine, and is none any more."""
-        return bool(self.boot) and self.boot == _boot() and _born(self.pid) != self.born
+        if not self.boot or self.boot != _boot():
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except (OSError, OverflowError):
+            pass  # another user's, which lives
+        now = _born(self.pid)
+        return now is not None and self.born != UNKNOWN and now != self.born
 
     def content(self) -> bytes:
         """The claim's bytes, of one length for every beat."""
@@ -72,9 +83,10 @@ def parse_holder(content: bytes | None) -> Holder | None:
 def myself(lease: float, deaths: int, saved: int) -> Holder:
     """This process, as the owner of a new claim."""
     pid = os.getpid()
+    born = _born(pid)
     return Holder(
-        token=secrets.token_hex(16), host=os.uname().nodename[:64], boot=_boot(), pid=pid, born=_born(pid),
-        lease=lease, deaths=deaths, saved=saved,
+        token=secrets.token_hex(16), host=os.uname().nodename[:64], boot=_boot(), pid=pid,
+        born=UNKNOWN if born is None else born, lease=lease, deaths=deaths, saved=saved,
     )  # fmt: skip
 
 
@@ -88,11 +100,14 @@ def _boot() -> str:
         return ""
 
 
-def _born(pid: int) -> int:
-    """When a process started, in ticks since the boot; -1 where there is none, or only its remains."""
+def _born(pid: int) -> int | None:
+    """When a process started, in ticks since the boot; -1 of one of which only remains are there.
+
+    None where the system does not show it: it may hide other users' processes.
+    """
     try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        text = (PROCESSES / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
         fields = text.rpartition(")")[2].split()  # the name before may hold blanks and brackets
         return -1 if fields[0] in ("Z", "X") else int(fields[19])
     except (OSError, ValueError, IndexError):
-        return -1
+        return None

@@ -114,15 +114,6 @@ def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     return buffer.getvalue()
 
 
-def remove(path: Path) -> None:
-    """Remove a file, a link, or a folder with all that is in it; what cannot be removed stays."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        with contextlib.suppress(OSError):
-            path.unlink(missing_ok=True)
-
-
 def tidy(path: Path, kept: Collection[str], named: Callable[[], Collection[str]] | None = None) -> None:
     """Clear away what killed processes left of a run: temporary files, and arrays that no record names.
 
