@@ -47,6 +47,7 @@ class Request:
     config: Path | None = None
     assignments: tuple[str, ...] = ()
     open_page: bool = False
+    common: bool = False
 
 
 def add_leaderboard(app: typer.Typer) -> None:
@@ -91,12 +92,15 @@ def add_leaderboard(app: typer.Typer) -> None:
         assign: Annotated[
             list[str] | None, typer.Option("--set", help="key=value for --config, such as ci.level=0.9.")
         ] = None,
+        common: Annotated[
+            bool, typer.Option("--common", help="Print averages over the tasks that every row has.")
+        ] = False,
         open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     ) -> None:
         """Write the leaderboard of all runs in a results folder as a static page."""
         request = Request(
             results, out, style, rule, against, reruns, ledger, pages, verify, config, tuple(assign or ()),
-            open_page,
+            open_page, common,
         )  # fmt: skip
         settings = _checked(request)
         if style == "table":
@@ -163,7 +167,9 @@ def print_tables(request: Request, settings: "Settings") -> None:
         _open(request, report)
     else:
         with showing("scoring runs") as advance:
-            read = read_boards(request.results, request.select, settings, known_suites(), advance)
+            read = read_boards(
+                request.results, request.select, settings, known_suites(), advance, request.common
+            )
         readings, problems = read.readings, read.problems
     skipped(problems)
     if not readings:
@@ -178,6 +184,7 @@ def _write(request: Request, settings: "Settings") -> "SiteReport":
     order = Order(
         select=request.select, settings=settings, pages=request.pages, verify=request.verify,  # type: ignore[arg-type]
         reruns=request.reruns, against=request.against, ledger=request.ledger,
+        common=request.common,
     )  # fmt: skip
     with showing_all() as advance:
         return write_site(request.results, request.out or DEFAULT_OUT, order, advance)

@@ -23,7 +23,7 @@ from dabench.leaderboard.verdicts import Ledger, Verdict
 from dabench.records import Problem
 from dabench.selection import RuleEntry
 
-__all__ = ["Board", "Reading", "Site", "Way", "boards"]
+__all__ = ["Board", "Reading", "Site", "Way", "boards", "common_way"]
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,12 @@ class Board:
         shared = set.intersection(*by_row) if by_row else set()
         flags = (False, True) if shared and shared < set(self.tasks).union(*by_row) else (False,)
         return tuple(Way(name, flag) for name in names for flag in flags)
+
+
+def common_way(board: Board) -> Way:
+    """The default rule on the tasks that every row has; the default way where those are all, or none."""
+    common = Way(common=True)
+    return common if common in board.ways else Way()
 
 
 @dataclass(frozen=True)

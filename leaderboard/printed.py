@@ -45,10 +45,11 @@ def printed_rows(reading: Reading) -> tuple[PrintedRow, ...]:
         fewest = row.min_seeds
         why = "" if row.average is None else reason(row, table.tasks, fewest)
         name = plain(row_name(row))
+        said = "; ".join(plain(one) for one in (row.tuned, why) if one)
         average = _number(row.average) or f"{row.tasks_done}/{len(table.tasks)} tasks"
         found.append(
             PrintedRow(
-                f"{name} ({why})" if why else name,
+                f"{name} ({said})" if said else name,
                 place(row, reading),
                 average,
                 tuple(_cell(row.cells[task]) for task in table.tasks),
@@ -100,9 +101,11 @@ def caption(reading: Reading, level: float) -> str:
     ]
     if reading.standings.rows:
         sentences += [
-            f"Bold: best average, and rows that are not told apart from it ({reading.standings.test})",
+            f"Bold: rows that no other is significantly better than ({reading.standings.test})",
             "Rank: interval of places, rows that share a letter are not told apart",
         ]
+    if reading.way.common:
+        sentences.append("Only the tasks that every row has")
     if any(row.average is None for row in table.rows):
         sentences.append("† tasks or seeds are missing: no average, no rank")
     return ". ".join(sentences) + "."

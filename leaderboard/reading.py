@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dabench.discovery import discover_suites
 from dabench.errors import UserError
-from dabench.leaderboard.boards import Reading, Site, Way, boards
+from dabench.leaderboard.boards import Reading, Site, Way, boards, common_way
 from dabench.leaderboard.rows import SuiteInfo
 from dabench.leaderboard.runs import Run, load
 from dabench.leaderboard.scoring import known_rules, scored, selection_by
@@ -21,7 +21,7 @@ SLIM_FROM = 2  # confusion matrices are for pages of single runs
 
 @dataclass(frozen=True)
 class ReadResults:
-    """Every board of a results folder in its default way.
+    """Every board of a results folder in its default way, or on its common tasks.
 
     Attributes:
         problems: files that were skipped, paths relative to the results folder.
@@ -66,6 +66,7 @@ def read_boards(
     settings: Settings | None = None,
     suites: Mapping[str, SuiteInfo] | None = None,
     advance: Callable[[int, int], None] | None = None,
+    common: bool = False,
 ) -> ReadResults:
     """Read and aggregate a results folder.
 
@@ -75,6 +76,7 @@ def read_boards(
         settings: intervals and comparisons.
         suites: what is known of suites.
         advance: called with (runs scored, runs in all).
+        common: on the tasks that every row has.
 
     Raises:
         UserError: there is no such folder or rule.
@@ -85,15 +87,19 @@ def read_boards(
     rules = {name: entry for name, entry in known_rules().items() if name in wanted}
     runs = scored(results, runs, rules, advance=advance)
     done = sum(run.record.status == "done" for run in runs)
-    readings = read_scored(runs, select, settings, suites)
+    readings = read_scored(runs, select, settings, suites, common)
     return ReadResults(readings, tuple(problems), done, len(runs) - done)
 
 
 def read_scored(
-    runs: list[Run], select: str | None, settings: Settings | None, suites: Mapping[str, SuiteInfo] | None
+    runs: list[Run],
+    select: str | None,
+    settings: Settings | None,
+    suites: Mapping[str, SuiteInfo] | None,
+    common: bool = False,
 ) -> tuple[Reading, ...]:
-    """Aggregate runs whose scores are known; every board in its default way."""
+    """Aggregate runs whose scores are known; every board in its default way, or on its common tasks."""
     peeking = selection_by(select).peeking
     split = boards(runs, (), select)
     site = Site(split, suites or {}, settings or Settings(), select=select, peeking=peeking)
-    return tuple(site.read(board, Way()) for board in site.boards)
+    return tuple(site.read(board, common_way(board) if common else Way()) for board in site.boards)

@@ -11,7 +11,7 @@ from typing import Literal
 from dabench.errors import UserError
 from dabench.leaderboard.addresses import FOLDERS, INDEX
 from dabench.leaderboard.against import Changes, compare
-from dabench.leaderboard.boards import Reading, Site, Way, boards
+from dabench.leaderboard.boards import Reading, Site, Way, boards, common_way
 from dabench.leaderboard.frame import tidy, to_csv
 from dabench.leaderboard.ledger import LEDGER_FILE, read_ledger
 from dabench.leaderboard.older import read_older
@@ -59,6 +59,7 @@ class Order:
         verify: which runs are recomputed from their files; ``auto`` likewise.
         reruns: a results folder with runs of the same configurations, made elsewhere.
         against: an older results folder, or ``results.csv`` of an older site, to compare with.
+        common: the report's readings are on the tasks that every row has; the pages are the same.
         ledger: what happened to records; None for ``ledger.jsonl`` in the results folder, if it is there.
     """
 
@@ -70,6 +71,7 @@ class Order:
     reruns: Path | None = None
     against: Path | None = None
     ledger: Path | None = None
+    common: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class SiteReport:
 
     Attributes:
         index: the page to open.
-        readings: every board in its default way, as on the pages.
+        readings: every board in its default way, as on the pages, or on its common tasks.
         problems: files that were skipped, paths relative to the results folder.
         done, failed: runs by status.
         verdicts: by a run's file; a run that was not checked is absent.
@@ -143,6 +145,8 @@ def write_site(
     _remove_old_pages(out, written)
     done = sum(run.record.status == "done" for run in site.runs)
     counts = done, len(site.runs) - done
+    if order.common:
+        readings = tuple(site.read(board, common_way(board)) for board in site.boards)
     return SiteReport(out / INDEX, readings, tuple(site.problems), *counts, site.verdicts, changes)
 
 

@@ -63,12 +63,10 @@ def compare_rows(results: Path, a: str, b: str, wanted: dict[str, str], rule: st
         UserError: an unknown suite, backbone, protocol, rule or row, a row named twice, or no runs.
     """
     from dabench.errors import UserError
-    from dabench.leaderboard.boards import Board, Reading, Way, boards
+    from dabench.leaderboard.boards import Site, Way, boards, common_way
     from dabench.leaderboard.reading import known_suites, read_runs
     from dabench.leaderboard.scoring import scored, selection_by
     from dabench.leaderboard.settings import Settings
-    from dabench.leaderboard.standings import standings
-    from dabench.leaderboard.table import aggregate
     from dabench.leaderboard.versus import names, pick, versus
     from dabench.leaderboard.versus_output import print_versus
     from dabench.selection import RULES
@@ -84,11 +82,8 @@ def compare_rows(results: Path, a: str, b: str, wanted: dict[str, str], rule: st
     if not found:
         raise UserError(f"no runs in '{results}'", "make some: dabench demo, or dabench run --help")
 
-    def read(board: Board, way: Way) -> Reading:
-        (table,) = aggregate(board.runs, known_suites(), selection, settings, way.common)
-        return Reading(board, way, table, standings(table, settings))
-
-    readings = [read(board, Way()) for board in found]
+    site = Site(found, known_suites(), settings, select=rule, peeking=selection.peeking)
+    readings = [site.read(board, Way()) for board in site.boards]
     fitting = [one for one in readings if {a, b} <= _words(one)]
     if not fitting:  # say which of the two is unknown, by all names that there are
         rows = {name: row for one in readings for name, row in names(one.table.rows).items()}
@@ -99,7 +94,7 @@ def compare_rows(results: Path, a: str, b: str, wanted: dict[str, str], rule: st
     for one in fitting:
         left, right = (pick(one.table.rows, word) for word in (a, b))
         if left.average is None or right.average is None:
-            one = read(one.board, Way(common=True))
+            one = site.read(one.board, common_way(one.board))
             left, right = (pick(one.table.rows, word) for word in (a, b))
         print_versus(console, versus(results, one, left, right, settings), settings)
 
@@ -111,7 +106,7 @@ def _words(reading: "Reading") -> set[str]:
     return {*names(reading.table.rows), *(row.method for row in reading.table.rows)}
 
 
-def _boards(found: "tuple[Board, ...]", wanted: dict[str, str]) -> "list[Board]":
+def _boards(found: "tuple[Board, ...]", wanted: dict[str, str]) -> "tuple[Board, ...]":
     """The boards of a suite, backbone and protocol, as far as they are asked for."""
     from dabench.errors import unknown
 
@@ -121,7 +116,7 @@ def _boards(found: "tuple[Board, ...]", wanted: dict[str, str]) -> "list[Board]"
         if word not in choices:
             raise unknown(name, word, choices)
         kept = [board for board in kept if getattr(board, name) == word]
-    return kept
+    return tuple(kept)
 
 
 def selftest_intervals(experiments: int, style: str, tests: bool) -> bool:

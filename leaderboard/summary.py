@@ -18,6 +18,7 @@ from dabench.leaderboard.site import SiteReport
 from dabench.leaderboard.verdicts import Status, Verdict
 from dabench.leaderboard.verify.words import plain
 from dabench.leaderboard.view import (
+    MINUS,
     half_width,
     interval_names,
     metric_name,
@@ -66,6 +67,8 @@ def show(report: SiteReport) -> None:
 
 def _show_notes(console: Console, reading: Reading) -> None:
     table, order = reading.table, reading.standings
+    if reading.way.common:
+        say(console, f"  Not the whole suite, only what every row has run: {plain(', '.join(table.tasks))}")
     if any(row.average for row in table.rows):
         kinds = interval_names([row.average for row in table.rows])
         say(console, f"  ± is the half-width of the {kinds} interval over seeds")
@@ -141,7 +144,7 @@ def _share(row: Row) -> str:
     if row.share.value is None:
         return "not resolved"
     between = share_range(row.share)
-    return f"{100 * row.share.value:.1f} %" + (f" ({between})" if between else "")
+    return f"{100 * row.share.value:.1f} %".replace("-", MINUS) + (f" ({between})" if between else "")
 
 
 def show_changes(console: Console, changes: Changes) -> None:

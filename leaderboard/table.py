@@ -110,7 +110,7 @@ def one_table(
     shared = sorted(frozenset.intersection(*(row.origins.looked for row in compared)))
     ordered = _ranked(_looked(row, shared) for row in compared)
     absent = absent_bounds(sorted(runs, key=lambda run: run.file))
-    notes = tuple(filter(None, [looked_note(shared)]))
+    notes = tuple(filter(None, [looked_note(shared), _nothing_ranked(ordered, tasks, groups)]))
     return Table(
         *key,
         info or SuiteInfo(key[0]),
@@ -121,6 +121,19 @@ def one_table(
         absent,
         notes,
         comparer.test,
+    )
+
+
+def _nothing_ranked(rows: Sequence[Row], tasks: Sequence[str], groups: Sequence[Group]) -> str:
+    """Why nothing is ranked where no row is complete, and what to read instead; else empty."""
+    done = [row.tasks_done for row in rows if row.tasks_done]
+    if not done or max(done) == len(tasks):
+        return ""
+    if not _common(groups, tasks):
+        return f"no row has all {len(tasks)} tasks, and no task is common to all rows: nothing is ranked"
+    return (
+        f"no row has all {len(tasks)} tasks, so nothing is ranked here; on the tasks that all rows have: "
+        "“common to all rows” above, or dabench leaderboard --common"
     )
 
 

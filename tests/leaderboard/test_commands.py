@@ -162,3 +162,30 @@ def test_the_command_is_found_and_loads_nothing_heavy() -> None:
     heavy = ("pandas", "jinja2")
     code = f"import sys, dabench.leaderboard.commands; sys.exit(any(m in sys.modules for m in {heavy}))"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_where_no_row_is_complete_common_tasks_are_ranked(
+    app: typer.Typer, record: Callable[..., Record], written: Callable[[list[Record]], Path], tmp_path: Path
+) -> None:
+    ran = {"dann": ("A->B", "B->A"), "cdan": ("A->B", "C->D")}
+    records = [
+        record(method, task, seed, 0.6 + 0.01 * seed + 0.1 * (method == "dann"))
+        for method, tasks in ran.items()
+        for task in tasks
+        for seed in range(3)
+    ]
+    arguments = ["leaderboard", "--results", str(written(records)), "--out", str(tmp_path / "site")]
+    usual = CliRunner().invoke(app, arguments, env={"COLUMNS": "200"})
+    assert "no row has all 3 tasks, so nothing is ranked here" in usual.stdout
+    assert "leaderboard --common" in usual.stdout
+    assert "71.00" not in usual.stdout
+    page = (tmp_path / "site" / "index.html").read_text("utf-8")
+    assert "No row has all 3 tasks, so nothing is ranked here" in page
+    common = CliRunner().invoke(app, [*arguments, "--common"], env={"COLUMNS": "200"})
+    assert "Not the whole suite, only what every row has run: A->B" in common.stdout
+    assert "71.00" in common.stdout
+    assert "nothing is ranked" not in common.stdout
+    assert (tmp_path / "site" / "index.html").read_text("utf-8") == page, "the pages are the same"
+    printed = CliRunner().invoke(app, [*arguments[:3], "--format", "markdown", "--common"])
+    assert "Only the tasks that every row has" in printed.stdout
+    assert "71.00" in printed.stdout
