@@ -6,6 +6,7 @@ names the one script by its digest stands behind it.
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ from dabench.leaderboard.validators import validator_report
 __all__ = ["GENERATOR", "Page", "Renderer"]
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
-SCRIPT = TEMPLATES / "page.js"
+# What a page may carry: the button that saves a picture, or all that a table needs, that button included.
+SCRIPTS = {"pictures": ("save.js",), "table": ("save.js", "export.js", "page.js")}
 # Marks pages as ours, so that a later build may remove those it no longer makes.
 GENERATOR = "dabench leaderboard"
 Page = tuple[str, bytes]
@@ -40,8 +42,7 @@ class Renderer:
 
     def __init__(self, site: Site) -> None:
         self.site = site
-        script = SCRIPT.read_text(encoding="utf-8")
-        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        self._scripts = {kind: _script(names) for kind, names in SCRIPTS.items()}
         environment = jinja2.Environment(
             loader=jinja2.FileSystemLoader(TEMPLATES),
             autoescape=True,
@@ -50,6 +51,7 @@ class Renderer:
             lstrip_blocks=True,
             keep_trailing_newline=True,
         )
+        environment.policies["json.dumps_kwargs"] = {}  # unsorted: columns of files keep their order
         filters = (
             view.arrow, view.duration, view.half_width, view.metric_name, view.percent, view.points,
             view.printed, view.share_range, view.short, view.slug, view.step_words,
@@ -70,8 +72,6 @@ class Renderer:
             fewest_seeds=site.settings.min_seeds,
             generator=GENERATOR,
             rounding_only=ROUNDING_ONLY,
-            script_text=Markup(script),
-            script_digest=digest,
             default_way=Way(),
             about_page=addresses.ABOUT,
             changes_page=addresses.CHANGES,
@@ -95,14 +95,23 @@ class Renderer:
             path: from ``addresses``.
             template: its file's name; it extends ``base.html.j2``.
             **context: what the template shows, besides ``site``, ``root`` and the addresses. With
-                ``scripted=True`` the page carries the script that sorts, filters and exports.
+                ``scripted="table"`` the page carries the script that sorts, filters and exports, with
+                ``scripted="pictures"`` the one that saves pictures.
         """
-        context.setdefault("scripted", False)
+        context.setdefault("scripted", "")
+        context.update(self._scripts.get(context["scripted"], {}))
         text = self._environment.get_template(template).render(
             **context, root=addresses.root_from(path), path=path
         )
         # A record may hold half of a surrogate pair, which no encoding has; it must not stop the page.
         return path, text.encode("utf-8", "replace")
+
+
+def _script(names: Sequence[str]) -> dict[str, str]:
+    """The text of a script and the digest that the content security policy names it by."""
+    text = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in names)
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return {"script_text": Markup(text), "script_digest": digest}
 
 
 def _gain_mark(table: Table, row: Row) -> view.Mark | None:

@@ -25,8 +25,9 @@ def row_pages(renderer: Renderer, reading: Reading) -> Iterator[Page]:
     for row in table.rows:
         pages = any(run.file in renderer.site.detailed for run in row.group.runs)
         yield renderer.page(
-            row_page(table, row), "row.html.j2", scripted="pictures", reading=reading, table=table, row=row, view=view,
-            used=set(row.choices), oldest_first=_by_task(row), curves=_curves(row) if pages else {},
+            row_page(table, row), "row.html.j2", reading=reading, table=table, row=row, view=view,
+            scripted="pictures", used=set(row.choices), oldest_first=_by_task(row),
+            curves=_curves(row) if pages else {},
             standing=reading.standings.rows.get(row.group.key), ranked=len(reading.standings.rows),
             collapses={file for task in table.tasks for file in collapsed_runs(table, row, task)},
             pages=pages,

@@ -57,7 +57,8 @@ def run_pages(renderer: Renderer, reading: Reading) -> Iterator[Page]:
             if run.file in site.detailed:
                 yield renderer.page(
                     run_page(run), "run.html.j2", reading=reading, table=reading.table, row=row, run=run,
-                    view=view, record=run.record, history=history.get(run.file, []), **_told(run),
+                    scripted="pictures", view=view, record=run.record, history=history.get(run.file, []),
+                    **_told(run),
                     **(_measured(site, row, run) if run.record.status == "done" else {}),
                 )  # fmt: skip
 

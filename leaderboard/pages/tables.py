@@ -7,9 +7,11 @@ from dabench.leaderboard import order_facts, view
 from dabench.leaderboard.addresses import INDEX
 from dabench.leaderboard.agreement import agreement, columns_of, origin
 from dabench.leaderboard.boards import Board, Reading
+from dabench.leaderboard.checks import checks
 from dabench.leaderboard.chooser import chooser
 from dabench.leaderboard.citations import citations
 from dabench.leaderboard.groups import REFERENCE
+from dabench.leaderboard.pages.exports import exports
 from dabench.leaderboard.pages.renderer import Page, Renderer
 from dabench.leaderboard.plots.dots import interval_dots
 from dabench.leaderboard.plots.heat import gain_heat_map
@@ -32,7 +34,7 @@ class Column:
     """A column of the main table.
 
     Attributes:
-        key: its name in addresses and exports.
+        key: its name in addresses and exports; a task's begins with "task:", for it may be called anything.
         kind: rank, method, mean, gain, share, class, task or time: what its cells hold.
         first: the direction in which a first click sorts.
     """
@@ -85,7 +87,7 @@ def columns(table: Table) -> tuple[Column, ...]:
         Column("gain", f"Gain over {table.settings.compare.reference}", "gain"),
         Column("gap", "Gap closed", "share"),
         Column("class", "Worst class" if by_mean else "Mean class", "class"),
-        *(Column(task, view.arrow(task), "task") for task in tasks),
+        *(Column(f"task:{task}", view.arrow(task), "task") for task in tasks),
         Column("time", "Training time", "time", "ascending"),
     )
 
@@ -101,7 +103,7 @@ def parts(table: Table) -> tuple[Part, ...]:
         return tuple(one for one in table.absent if (one.method == REFERENCE) == lower)
 
     found = (
-        Part("measured", "", of("ranked", "incomplete"), absent(True)),
+        Part("measured", "", (*of("ranked"), *of("incomplete")), absent(True)),
         Part("target", "Chosen on target labels: nobody who adapts has them, never ranked", of("target")),
         Part("bound", "Upper bound: trained on target labels, never ranked", of("bound"), absent(False)),
     )
@@ -112,6 +114,7 @@ def _page(renderer: Renderer, path: str, reading: Reading, default: Reading) -> 
     site, table = renderer.site, reading.table
     first = reading is default
     report = validator_report(table, site.rules) if first and site.rules else None
+    checked = {row.group.key: checks(row, site.verdicts) for row in table.rows}
     return renderer.page(
         path,
         "table.html.j2",
@@ -123,6 +126,9 @@ def _page(renderer: Renderer, path: str, reading: Reading, default: Reading) -> 
         columns=columns(table),
         parts=parts(table),
         anchors={task: f"task-{number}" for number, task in enumerate(default.table.tasks, 1)},
+        places={row.group.key: place for place, row in enumerate(table.rows)},
+        checked=checked,
+        exports=exports(reading, checked, site.settings.ci.level),
         citations=citations(table.rows),
         cell_interval=view.interval_names(cell.interval for row in table.rows for cell in row.cells.values()),
         average_interval=view.interval_names(row.average for row in table.rows),

@@ -31,8 +31,9 @@ def task_pages(renderer: Renderer, reading: Reading) -> Iterator[Page]:
         rows = _by_mean(table.rows, task)
         classes = classes_of(table, rows, task)
         yield renderer.page(
-            task_page(table, task), "task.html.j2", scripted="pictures", reading=reading, table=table, task=task, number=number,
-            rows=rows, runs={row.group.key: _runs(row, task) for row in rows}, classes=classes,
+            task_page(table, task), "task.html.j2", reading=reading, table=table, task=task, number=number,
+            scripted="pictures", rows=rows, runs={row.group.key: _runs(row, task) for row in rows},
+            classes=classes,
             view=view, strip=seed_strips(reading, task),
             pages=any(run.file in renderer.site.detailed for run in reading.board.runs),
             few_classes=len(classes.lines) <= MOST_CLASSES,

@@ -225,7 +225,7 @@ def test_names_cannot_break_out(record: Callable[..., Record], tmp_path: Path, o
     assert all(name.count("/") <= 1 for name in written)
     page = open_page(report.index)
     assert page.locator("img, b[onmouseover]").count() == 0
-    assert page.locator("script").count() == 2
+    assert page.locator("script").count() == 3
     assert cells(page, HOSTILE)[1].startswith("50.00")
     assert page.get_by_text("{{7*7}}").count() > 0
     page.locator("tbody th a").first.click()

@@ -58,12 +58,12 @@ def test_a_click_on_a_head_sorts_and_says_so(site: Path, open_page: Open) -> Non
     page = open_page(site)
     assert names(page) == ORDER
     assert head(page, "rank").get_attribute("aria-sort") == "ascending"
-    head(page, "B->A").get_by_role("button").click()
-    assert head(page, "B->A").get_attribute("aria-sort") == "descending"
+    head(page, "task:B->A").get_by_role("button").click()
+    assert head(page, "task:B->A").get_attribute("aria-sort") == "descending"
     assert page.locator("[aria-sort]").count() == 1
     assert names(page) == ["dann", "gsda", "source_only", "cdan", "cdan+e", "target_only"]
-    head(page, "B->A").get_by_role("button").click()
-    assert head(page, "B->A").get_attribute("aria-sort") == "ascending"
+    head(page, "task:B->A").get_by_role("button").click()
+    assert head(page, "task:B->A").get_attribute("aria-sort") == "ascending"
     # Rows without a value stay last, and the upper bound stays apart.
     assert names(page) == ["cdan", "source_only", "gsda", "dann", "cdan+e", "target_only"]
     head(page, "method").get_by_role("button").press("Enter")
@@ -86,6 +86,54 @@ def test_rows_are_searched_and_filtered(site: Path, open_page: Open) -> None:
         assert names(page) == expected
     page.get_by_label("Search").fill("no such method")
     assert names(page) == []
+    assert page.get_by_role("status").get_by_text("No row is shown (search “no such method”)").is_visible()
+    page.get_by_label("Search").fill("about")  # said of every row, but no name of any
+    assert names(page) == []
+
+
+def test_rows_without_a_place_are_last_in_both_directions(
+    small_sweep: list[Record], record: Make, written: Write, suites: Suites, tmp_path: Path, open_page: Open
+) -> None:
+    best = [record("one_seed", task, 0, 0.93) for task in ("A->B", "B->A")]
+    index = write_site(written([*small_sweep, *best]), tmp_path / "site", Order(suites=suites)).index
+    page = open_page(index)
+    places = [*ORDER[:4], "one_seed", "cdan+e", "target_only"]
+    assert names(page) == places
+    head(page, "rank").get_by_role("button").click()
+    assert names(page) == [*reversed(ORDER[:4]), *places[4:]]
+    few = page.locator("tr", has=page.locator("bdi.name:text-is('one_seed')")).locator("td.few")
+    assert few.count() == 3
+    assert page.locator("td.few:is(.p1, .p2, .p3, .p4, .m1, .m2, .m3, .m4)").count() == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_rows_of_few_seeds_and_wrong_rows_are_accessible_and_marked(
+    small_sweep: list[Record], record: Make, written: Write, suites: Suites, tmp_path: Path, open_page: Open,
+    violations: Callable[[Any], list[str]], width: int, scheme: str,
+) -> None:  # fmt: skip
+    few = [
+        record(f"few{n}", task, seed, 0.93) for n in (1, 2) for task in ("A->B", "B->A") for seed in range(n)
+    ]
+    wrong = record("dann", "A->B", 7, 0.6)
+    wrong = wrong.model_copy(update={"oracle": 0.1})
+    index = write_site(written([*small_sweep, *few, wrong]), tmp_path / "site", Order(suites=suites)).index
+    page = open_page(index, width, color_scheme=scheme)
+    assert page.locator("tr[data-wrong] .wrong").first.inner_text().startswith("✕ ")
+    assert page.get_by_text("their numbers are still counted and ranked here").is_visible()
+    page.get_by_label("Show", exact=True).select_option("wrong")
+    assert "dann" in names(page)
+    page.get_by_label("Show", exact=True).select_option("")
+    assert violations(page) == []
+
+
+def test_nothing_ranked_says_so(
+    record: Make, written: Write, suites: Suites, tmp_path: Path, open_page: Open
+) -> None:
+    index = write_site(written([record("dann")]), tmp_path / "site", Order(suites=suites)).index
+    page = open_page(index, java_script_enabled=False)
+    assert page.get_by_role("heading", name="Nothing is ranked here").is_visible()
+    assert page.get_by_text("Compared by").count() == 0
 
 
 def test_columns_are_chosen(site: Path, open_page: Open) -> None:
@@ -116,7 +164,7 @@ def test_the_state_is_in_the_address(site: Path, open_page: Open) -> None:
     page.get_by_label("Search").fill("n")
     shown = names(page), heads(page)
     assert shown[0] == ["cdan", "source_only", "dann"]
-    assert page.url.split("#")[1] == "sort=average&q=n&show=ranked&hide=B-%3EA"
+    assert page.url.split("#")[1] == "sort=average&q=n&show=ranked&hide=task%3AB-%3EA"
     page.reload()
     assert (names(page), heads(page)) == shown
     page.go_back()

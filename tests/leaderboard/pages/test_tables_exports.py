@@ -62,7 +62,7 @@ def narrow(page: Any) -> None:
     page.locator('th[data-key="average"] button').click()
     page.locator("#show").select_option("ranked")
     page.locator("summary", has_text="Columns").click()
-    for key in ("gap", "class", "B->A", "time"):
+    for key in ("gap", "class", "task:B->A", "time"):
         page.locator(f'.column[value="{key}"]').uncheck()
     page.keyboard.press("Escape")
 
@@ -76,15 +76,20 @@ def test_csv(page: Any) -> None:
     assert [line["method"].removeprefix("'") for line in lines] == shown
     assert len(shown) == 9
     assert list(lines[0]) == [
-        "rank low", "rank high", "ties", "not ranked", "method", "configuration", "status",
+        "rank low", "rank high", "ties", "method", "configuration", "status", "not ranked",
+        "chosen on target labels", "tuned", "failed", "collapsed", "without rule", "wrong", "rerun differs",
+        "recomputed", "rerun agrees", "self-reported", "not checked", "notes",
         "Average", "Average half-width", "Average n",
         "Gain over source_only", "Gain over source_only half-width", "Gain over source_only n",
-        "A->B", "A->B half-width", "A->B n", "A->B gain", "A->B failed",
+        "task:A->B", "task:A->B half-width", "task:A->B n", "task:A->B gain", "task:A->B failed",
+        "task:A->B collapsed", "task:A->B without rule",
+        "suite", "suite title", "backbone", "protocol", "metric", "rule", "tasks", "only tasks of all rows",
+        "unit", "interval", "level", "test",
     ]  # fmt: skip
     by_method = {line["method"]: line for line in lines}
     gsda = by_method["gsda"]
     assert [gsda[key] for key in ("Average", "Average half-width", "Average n")] == ["66.17", "4.7", "3"]
-    assert [gsda[key] for key in ("A->B", "A->B half-width", "A->B n", "A->B gain")] == [
+    assert [gsda[f"task:A->B{key}"] for key in ("", " half-width", " n", " gain")] == [
         "71.67",
         "5.17",
         "3",
@@ -92,18 +97,25 @@ def test_csv(page: Any) -> None:
     ]
     assert by_method["cdan"]["Gain over source_only"] == "-6"
     assert f"'{FORMULA}" in by_method
+    assert (gsda["level"], gsda["rule"], gsda["backbone"]) == ("0.95", "last", "resnet50.tv_in1k")
+    page.get_by_label("Search").fill("no such method")
+    assert saved(page, "csv").splitlines()[0].startswith("rank low,")
 
 
 def test_json(page: Any) -> None:
     content = json.loads(saved(page, "json"))
-    assert content["table"] == "Toy suite"
+    assert content["suite title"] == "Toy suite"
     assert [row["method"] for row in content["rows"]] == names(page)
     narrow(page)
     rows = json.loads(saved(page, "json"))["rows"]
     assert [row["method"] for row in rows] == names(page)
     (gsda,) = (row for row in rows if row["method"] == "gsda")
-    assert (gsda["A->B"], gsda["A->B gain"], gsda["status"]) == (71.67, 20.67, "ranked")
-    assert "B->A" not in gsda
+    assert (gsda["tasks"]["A->B"]["mean"], gsda["tasks"]["A->B"]["gain"], gsda["status"]) == (
+        71.67,
+        20.67,
+        "ranked",
+    )
+    assert list(gsda["tasks"]) == ["A->B"]
     seen = page.locator("tr", has=page.locator("a", has_text="gsda")).locator(".rank").first.inner_text()
     assert re.match(r"(\d+)(?:–(\d+))?", seen).group(1) == str(gsda["rank low"])
 
@@ -111,10 +123,17 @@ def test_json(page: Any) -> None:
 def unescaped(text: str) -> str:
     """LaTeX of the exporter back to text."""
     words = {
-        r"\textbackslash{}": "\\", r"\textasciicircum{}": "^", r"\textasciitilde{}": "~", r"\textless{}": "<",
+        r"\textbackslash{}": "\\", r"\textbar{}": "|", r"\textasciicircum{}": "^", r"\textasciitilde{}": "~", r"\textless{}": "<",
         r"\textgreater{}": ">", **{f"\\{sign}": sign for sign in "{}$&#%_"},
     }  # fmt: skip
     return re.sub("|".join(map(re.escape, words)), lambda found: words[found.group()], text)
+
+
+def method(cell: str) -> str:
+    """The name in a cell, without bold and marks."""
+    bare = re.sub(r"\\textsuperscript\{[a-z,]+\}|\$\^\\dagger\$", "", cell.strip())
+    found = re.fullmatch(r"\\textbf\{(.*)\}", bare)
+    return unescaped(found.group(1) if found else bare)
 
 
 def test_latex(page: Any) -> None:
@@ -125,17 +144,17 @@ def test_latex(page: Any) -> None:
     caption = re.search(r"\\caption\{(.*)\}\n", text).group(1)
     assert "Student-t" in caption
     assert r"95 \%" in caption
-    assert "n = 3 seeds" in caption
+    assert "over 3 seeds" in caption
     body = text.split("\\midrule\n")[1].split("\\bottomrule")[0]
     lines = [re.split(r"(?<!\\)&", line.removesuffix(" \\\\")) for line in body.splitlines()]
     assert {len(line) for line in lines} == {5}
-    assert [unescaped(line[1].strip()) for line in lines] == names(page)
+    assert [method(line[1]) for line in lines] == names(page)
     assert re.search(r"\\begin\{tabular\}\{(\w+)\}", text).group(1) == "rlrrr"
-    (gsda,) = (line for line in lines if line[1].strip() == "gsda")
+    (gsda,) = (line for line in lines if method(line[1]) == "gsda")
     assert gsda[2].strip() == r"$66.17 \pm 4.70$"
     # Bold is the group that nobody is significantly better than, and nothing else.
     best = page.locator("tr[data-best]:visible .name").all_inner_texts()
-    bold = [unescaped(line[1].strip()) for line in lines if "mathbf" in line[2]]
+    bold = [method(line[1]) for line in lines if "mathbf" in line[2]]
     assert sorted(bold) == sorted(best)
     assert HOSTILE in bold
     assert text.replace("\\$", "").count("$") % 2 == 0
@@ -153,10 +172,15 @@ def test_markdown(page: Any) -> None:
     ]
     assert rows[0] == ["Rank", "Method", "Average", "Gain over source_only", "A→B"]
     assert rows[1] == ["--:", ":--", "--:", "--:", "--:"]
-    assert [html.unescape(row[1]) for row in rows[2:]] == names(page)
-    (gsda,) = (row for row in rows if row[1] == "gsda")
+    shown = [re.sub(r"^\*\*|\*\*$", "", re.sub(r"†?(<sup>[a-z,]+</sup>)?$", "", row[1])) for row in rows[2:]]
+    assert [html.unescape(re.sub(r"\*\*$", "", name)) for name in shown] == names(page)
+    (gsda,) = (row for row in rows if re.match(r"\W*gsda\W*(<|$)", row[1]))
     seen = page.locator("tr", has=page.locator("bdi.name:text-is('gsda')")).locator(".over small").first
-    assert gsda[2:] == ["66.17 ±4.70", f"+10.67 {seen.inner_text()}", "71.67 ±5.17"]
+    assert [cell.strip("*") for cell in gsda[2:]] == [
+        "66.17 ±4.70",
+        f"+10.67 {seen.inner_text()}",
+        "71.67 ±5.17",
+    ]
     assert "<img" not in text
 
 
@@ -181,6 +205,10 @@ def test_a_picture_is_saved_with_its_looks(page: Any) -> None:
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
     assert float(root.get("width")) > 100
     assert colour in {one.get("fill") for one in root.iter()}
+    page.emulate_media(color_scheme="dark")
+    with page.expect_download() as download:
+        figure.locator(".save-svg").click()
+    assert Path(download.value.path()).read_text(encoding="utf-8") == text  # papers are white
     assert not [one for one in root.iter() if one.get("class")]
     assert "var(" not in text
 
@@ -196,3 +224,34 @@ def test_names_from_strangers_are_text(page: Any) -> None:
     )
     page.set_viewport_size({"width": 360, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_what_makes_a_row_honest_is_saved(
+    small_sweep: list[Record], record: Callable[..., Record], tmp_path: Path, open_page: Open,
+    written: Callable[[list[Record]], Path],
+) -> None:  # fmt: skip
+    looked = {"steps": "dabench tune: best of 20 trials x 2 tasks by rule oracle, chosen on target labels"}
+    tuned = {"steps": "dabench tune: best of 20 trials x 2 tasks by rule infomax"}
+    tasks = ("A->B", "B->A")
+    more = [
+        *(record("mcd", task, seed, 0.9, provenance=looked) for task in tasks for seed in range(3)),
+        *(record("afn", task, seed, 0.7, provenance=tuned) for task in tasks for seed in range(3)),
+        *(record("method", task, seed, 0.8) for task in tasks for seed in range(2)),
+    ]
+    odd = {"toy": SuiteInfo("Toy", tasks, ("cat", "dog"))}
+    page = open_page(write_site(written([*small_sweep, *more]), tmp_path / "site", Order(suites=odd)).index)
+    page.get_by_role("checkbox", name="chosen on target labels").check()
+    rows = {row["method"]: row for row in json.loads(saved(page, "json"))["rows"]}
+    assert rows["mcd"]["chosen on target labels"]
+    assert rows["mcd"]["status"] == "target"
+    assert rows["afn"]["tuned"] == "tuned: best of 20 trials by infomax"
+    assert (rows["cdan+e"]["failed"], rows["cdan+e"]["tasks"]["B->A"]["failed"]) == (1, 1)
+    assert rows["method"]["not ranked"] == "n<3"
+    assert rows["target_only"]["status"] == "bound"
+    for kind in ("tex", "md"):
+        text = saved(page, kind)
+        for words in (
+            "chosen on target labels, never ranked", "Tuned: best of 20 trials by infomax", "(1 failed)",
+            "1 run failed, in no mean", "Upper bound: trained on target labels, never ranked", "(n=2)",
+        ):  # fmt: skip
+            assert words in text.replace("\\", "")
