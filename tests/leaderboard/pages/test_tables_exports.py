@@ -123,7 +123,8 @@ def test_json(page: Any) -> None:
 def unescaped(text: str) -> str:
     """LaTeX of the exporter back to text."""
     words = {
-        r"\textbackslash{}": "\\", r"\textbar{}": "|", r"\textasciicircum{}": "^", r"\textasciitilde{}": "~", r"\textless{}": "<",
+        r"\textbackslash{}": "\\", r"\textbar{}": "|",
+        r"\textasciicircum{}": "^", r"\textasciitilde{}": "~", r"\textless{}": "<",
         r"\textgreater{}": ">", **{f"\\{sign}": sign for sign in "{}$&#%_"},
     }  # fmt: skip
     return re.sub("|".join(map(re.escape, words)), lambda found: words[found.group()], text)
