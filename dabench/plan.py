@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -18,7 +19,7 @@ from dabench.method import METHODS, MethodEntry
 from dabench.openings import OpenDomains
 from dabench.protocol import find_protocol, read_recipes
 from dabench.recipe import TRIAL, RecipeBook, from_search
-from dabench.records import Record, RecordStore, Stamp
+from dabench.records import Problem, Record, RecordStore, Stamp
 from dabench.repeating import repeating_command
 from dabench.resolve import Layer, Resolved, flatten, resolve
 from dabench.settle import check_combination, settle_machine, settle_task
@@ -284,9 +285,17 @@ def _with_state(run: PlannedRun, domains: OpenDomains, store: RecordStore, force
     run_id = run_identity(run.config, dataset, run.entry, run.suite.manifest.metric)
     path = store.place(run.suite.name, run.task.name, run.config.method, run.config.seed, run_id)
     run = replace(run, run_id=run_id, dataset=dataset, path=path, found=store.stamp(path))
-    if force or not path.exists():
+    if not os.path.lexists(path):
         return run
     record = store.read(path)
+    if path.is_dir() or (isinstance(record, Problem) and record.unreadable):
+        reason = record.reason if isinstance(record, Problem) else "a folder"
+        raise UserError(
+            f"{path} is where a record belongs, and cannot be read: {reason}",
+            "it stays as it is: make it readable, or move it away, and run the same command again",
+        )
+    if force:
+        return run
     if not isinstance(record, Record):
         return replace(run, note=f"{path} cannot be read and is made again: {record.reason}")
     if record.run_id != run_id:

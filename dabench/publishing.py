@@ -100,6 +100,27 @@ def put_back(aside: Path, path: Path) -> None:
                 os.rename(aside, path)
 
 
+def supersede(path: Path, draft: Path, may_go: Callable[[Path], bool]) -> bool:
+    """Put a draft in the place of a file that may go, by whatever others do meanwhile.
+
+    The file is moved aside and looked at there, where nobody changes it; one that may not go is put back.
+    """
+    aside = beside(path)
+    with contextlib.suppress(FileNotFoundError):  # another one does the same
+        os.rename(path, aside)
+    try:
+        if os.path.lexists(aside) and not may_go(aside):
+            put_back(aside, path)
+            return False
+        create(path, draft)
+    except FileExistsError:
+        return False
+    finally:
+        with contextlib.suppress(OSError):
+            aside.unlink()
+    return True
+
+
 def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """The arrays as a compressed file, of the same bytes for the same arrays.
 

@@ -11,21 +11,23 @@ parts ``target`` (training images), ``source`` and ``source_val`` (held-out sour
 in float16, and ``<part>_labels`` (m,) of the two source parts.
 """
 
+import errno
 import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ValidationError
 
 from dabench.errors import UserError
 from dabench.limited import read_limited
-from dabench.publishing import create, draft_of, pack, tidy, write_atomically
+from dabench.publishing import create, draft_of, pack, supersede, tidy, write_atomically
+from dabench.record import Evaluation, Failure, Metrics, Record, Timing
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -38,6 +40,7 @@ __all__ = [
     "RecordStore",
     "ResultsError",
     "Stamp",
+    "Timing",
     "write_atomically",
 ]
 
@@ -45,108 +48,12 @@ SCHEMA_VERSION = 1
 LARGEST_RECORD_BYTES = 64 * 2**20
 SUFFIXES = {"predictions": ".npz", "validation": ".validation.npz"}
 SCORES_SUFFIX = ".scores.json"
+NO_RECORD = frozenset({
+    errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.ENXIO, errno.ELOOP, errno.EFBIG
+})  # fmt: skip
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 Stamp = tuple[int, int, int]
 """What tells one version of a file from another: file number, time and size."""
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Metrics(_Model):
-    """Of one set of predictions. Classes without a test image have no accuracy (None)."""
-
-    accuracy: float = Field(ge=0, le=1)
-    mean_class_accuracy: float = Field(ge=0, le=1)
-    per_class: dict[str, float | None]
-    confusion: list[list[int]] = Field(description="rows: true class, columns: predicted class")
-
-
-class Evaluation(_Model):
-    """One evaluation on the target: the metric values, and the mean losses since the last one."""
-
-    step: int = Field(ge=0)
-    accuracy: float = Field(ge=0, le=1)
-    mean_class_accuracy: float = Field(ge=0, le=1)
-    target_entropy: float | None = Field(
-        None, description="mean entropy of the predictions, nats; needs no label"
-    )
-    losses: dict[str, float] = {}
-    seconds: float = Field(ge=0, description="since the run's first step")
-
-
-class Failure(_Model):
-    """Why a run has no result."""
-
-    kind: str
-    message: str
-    traceback: str = ""
-
-
-class Timing(_Model):
-    """How long, how fast, how much."""
-
-    started_at: str
-    total_seconds: float = Field(ge=0)
-    training_seconds: float = Field(0.0, ge=0)
-    images_per_second: float | None = Field(None, ge=0)
-    peak_memory_bytes: int | None = Field(None, ge=0)
-
-
-class Record(_Model):
-    """One run. ``status`` is ``done`` with metrics, or ``failed`` with the reason."""
-
-    schema_version: Literal[1] = 1
-    run_id: str = Field(pattern=r"^[0-9a-f]{16}$")
-    status: Literal["done", "failed"]
-    failure: Failure | None = None
-    suite: str
-    task: str
-    source: str
-    target: str
-    method: str
-    backbone: str
-    seed: int
-    protocol: str
-    uses_target_labels: bool = Field(False, description="an upper bound: never ranked")
-    metric: Literal["accuracy", "mean_class_accuracy"] = Field(description="the suite's headline metric")
-    selection: Literal["last"] = "last"
-    value: float | None = Field(None, ge=0, le=1, description="headline metric at the last step")
-    oracle: float | None = Field(
-        None, ge=0, le=1, description="best over evaluations, chosen on target labels"
-    )
-    oracle_step: int | None = None
-    metrics: Metrics | None = None
-    evaluations: list[Evaluation] = []
-    config: dict[str, Any]
-    provenance: dict[str, str] = Field({}, description="configuration path to where its value came from")
-    method_info: dict[str, Any] = Field({}, description="version, source_sha256, title, paper")
-    suite_info: dict[str, Any] = Field(
-        {}, description="title, tasks and classes, for pages that lack the manifest"
-    )
-    dataset: dict[str, Any] = Field(
-        {}, description="fingerprints, image and class counts of source and target"
-    )
-    environment: dict[str, Any] = {}
-    code: dict[str, Any] = Field({}, description="version of dabench, commit, whether there were changes")
-    timing: Timing | None = None
-    command: str = ""
-    predictions_file: str | None = None
-    predictions_sha256: str | None = None
-    validation_file: str | None = None
-    validation_sha256: str | None = None
-
-    def content(self) -> bytes:
-        """The record's file."""
-        return (self.model_dump_json(indent=1) + "\n").encode()
-
-    @model_validator(mode="after")
-    def _status_fits(self) -> "Record":
-        if self.status == "done" and (self.metrics is None or self.value is None or not self.evaluations):
-            raise ValueError("a record that is done needs value, metrics and evaluations")
-        if self.status == "failed" and self.failure is None:
-            raise ValueError("a failed record needs its failure")
-        return self
 
 
 class ResultsError(UserError):
@@ -155,10 +62,14 @@ class ResultsError(UserError):
 
 @dataclass(frozen=True)
 class Problem:
-    """A file that could not be read as a record, and why."""
+    """A file that could not be read as a record, and why.
+
+    ``unreadable``: it may be a record, of another user or on a folder that is away for a moment.
+    """
 
     path: Path
     reason: str
+    unreadable: bool = False
 
 
 def _problem(path: Path, text: bytes) -> "Problem | Record":
@@ -235,6 +146,7 @@ class RecordStore:
         arrays: Mapping[str, NDArray[Any]] | None = None,
         validation: Mapping[str, NDArray[Any]] | None = None,
         replaces: Stamp | None = None,
+        make_room: Callable[[], None] | None = None,
     ) -> Record | None:
         """Write as ``write`` does, unless somebody else has written this run's record meanwhile.
 
@@ -242,14 +154,31 @@ class RecordStore:
             record: of the run.
             arrays: its predictions.
             validation: what selection rules read.
-            replaces: stamp of the record that may be replaced; None where there was none.
+            replaces: stamp of the record that may be replaced; None where there was none. A failure never
+                replaces a result.
+            make_room: called when the disk is full, before a second attempt.
 
         Returns:
             The record as it was written; None where another one stays, and nothing of this one.
 
         Raises:
-            ResultsError: the disk is full, or the folder cannot be written.
+            ResultsError: the disk is full, or the folder cannot be written, or what is there cannot be read.
         """
+        try:
+            return self._publish(record, arrays, validation, replaces)
+        except OSError as error:
+            if make_room is None or error.errno not in FULL:
+                raise self.unwritable(error) from error
+        make_room()
+        return self.publish(record, arrays, validation, replaces)
+
+    def _publish(
+        self,
+        record: Record,
+        arrays: Mapping[str, NDArray[Any]] | None,
+        validation: Mapping[str, NDArray[Any]] | None,
+        replaces: Stamp | None,
+    ) -> Record | None:
         path = self.path(record)
         try:
             record = self._with_arrays(record, arrays, validation)
@@ -257,21 +186,45 @@ class RecordStore:
             try:
                 create(path, draft)
             except FileExistsError:
-                there = self.read(path)
-                ours = isinstance(there, Record) and there.run_id == record.run_id
-                if isinstance(there, Record) and ours and self.stamp(path) != replaces:
-                    for name in _files(record) - _files(there):
+                if not self._replace(path, draft, record, replaces):
+                    for name in _files(record) - self._named(path):
                         path.with_name(name).unlink(missing_ok=True)
                     return None
-                os.replace(draft, path)
             finally:
                 draft.unlink(missing_ok=True)
-        except OSError as error:
-            if isinstance(error, FileNotFoundError) and self.stamp(path) not in (None, replaces):
+        except FileNotFoundError:
+            if self.stamp(path) not in (None, replaces):
                 return None  # whoever came first has cleared away what was to be published
-            raise self.unwritable(error) from error
-        tidy(path, _files(record))
+            raise
+        if not all(path.with_name(name).exists() for name in _files(record)):
+            self._with_arrays(record, arrays, validation)  # who took the run over has cleared them away
+        tidy(path, _files(record), lambda: self._named(path))
         return record
+
+    def _replace(self, path: Path, draft: Path, record: Record, replaces: Stamp | None) -> bool:
+        """Put a record in the place of another one, if that may go."""
+        there = self.read(path)
+        if path.is_dir() or (isinstance(there, Problem) and there.unreadable):
+            raise OSError(errno.EEXIST, f"{path.name} is there and cannot be read")
+        ours = isinstance(there, Record) and there.run_id == record.run_id and self.stamp(path) == replaces
+        if isinstance(there, Record) and ours and there.status == record.status == "done":
+            os.replace(draft, path)  # at no moment without a result
+            return True
+
+        def may_go(file: Path) -> bool:
+            found = self.read(file)
+            if isinstance(found, Problem):
+                return not found.unreadable
+            return found.run_id != record.run_id or (
+                found.status == "failed" and self.stamp(file) == replaces
+            )
+
+        return may_go(path) and supersede(path, draft, may_go)
+
+    def _named(self, path: Path) -> set[str]:
+        """Array files that the record there names by now."""
+        there = self.read(path)
+        return _files(there) if isinstance(there, Record) else set()
 
     def stamp(self, path: Path) -> Stamp | None:
         """Return what tells this version of a file from another; None where there is none."""
@@ -320,7 +273,7 @@ class RecordStore:
         try:
             text = read_limited(path, LARGEST_RECORD_BYTES)
         except OSError as error:
-            return Problem(path, error.strerror or str(error))
+            return Problem(path, error.strerror or str(error), error.errno not in NO_RECORD)
         try:
             return Record.model_validate_json(text)  # several times faster than by way of Python objects
         except ValidationError:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import dabench.records as records_module
-from dabench.records import Failure, Metrics, Record, RecordStore
+from dabench.records import Failure, Metrics, Problem, Record, RecordStore, ResultsError
 
 DONE: dict[str, Any] = {
     "run_id": "0123456789abcdef", "status": "done", "suite": "tiny", "task": "A->B", "source": "alpha",
@@ -119,3 +119,115 @@ def test_a_pipe_is_no_record_and_blocks_nobody(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "x.json")
     ((), (problem,)) = RecordStore(tmp_path).read_all()
     assert "no regular file" in problem.reason
+
+
+def test_a_failure_never_replaces_a_result(store: RecordStore) -> None:
+    path = store.path(record())
+    assert store.publish(record(), arrays(1)) is not None
+    there = store.read(path)
+    assert store.publish(record(**FAILED, evaluations=[]), replaces=store.stamp(path)) is None
+    assert store.read(path) == there
+
+
+def test_a_result_that_comes_between_the_look_and_the_move_stays(
+    store: RecordStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed, path, move = record(**FAILED, evaluations=[]), store.path(record()), os.rename
+    assert store.publish(failed) is not None
+    seen = store.stamp(path)
+
+    def late(source: Path, target: Path) -> None:
+        monkeypatch.setattr(os, "rename", move)
+        assert store.publish(record(), arrays(1), None, seen) is not None
+        move(source, target)
+
+    monkeypatch.setattr(os, "rename", late)
+    assert store.publish(failed, None, None, seen) is None
+    kept = store.read(path)
+    assert isinstance(kept, Record)
+    assert kept.status == "done"
+    assert files(store) == sorted([path.name, str(kept.predictions_file)])
+
+
+def test_who_tidies_late_leaves_the_arrays_of_a_newer_record(
+    store: RecordStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, tidy = store.path(record()), records_module.tidy
+
+    def late(*given: Any) -> None:
+        monkeypatch.setattr(records_module, "tidy", lambda *_: None)
+        assert store.publish(record(), arrays(2), arrays(3), store.stamp(path)) is not None
+        tidy(*given)
+
+    monkeypatch.setattr(records_module, "tidy", late)
+    assert store.publish(record(), arrays(1)) is not None
+    kept = store.read(path)
+    assert isinstance(kept, Record)
+    assert {path.name, kept.predictions_file, kept.validation_file} <= {*files(store)}
+
+
+def test_arrays_that_were_cleared_away_before_the_record_was_there_are_written_again(
+    store: RecordStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = records_module.create
+
+    def late(path: Path, draft: Path) -> None:
+        for file in path.parent.glob("*.npz"):
+            file.unlink()
+        create(path, draft)
+
+    monkeypatch.setattr(records_module, "create", late)
+    published = store.publish(record(), arrays(1), arrays(2))
+    assert published is not None
+    assert len(files(store)) == 3
+
+
+def test_a_record_that_cannot_be_read_stays(store: RecordStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert store.publish(record()) is not None
+    path = store.path(record())
+    before = path.read_bytes()
+
+    def away(*_: Any) -> bytes:
+        raise OSError(116, "Stale file handle")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(records_module, "read_limited", away)
+        problem = store.read(path)
+        assert isinstance(problem, Problem)
+        assert problem.unreadable
+        with pytest.raises(ResultsError, match="cannot be read"):
+            store.publish(record(value=0.25), arrays(1))
+    assert path.read_bytes() == before
+
+
+def test_neither_is_a_folder_replaced(store: RecordStore) -> None:
+    path = store.path(record())
+    (path / "inside").mkdir(parents=True)
+    with pytest.raises(ResultsError, match="cannot be read"):
+        store.publish(record())
+    assert (path / "inside").is_dir()
+
+
+def test_a_full_disk_gets_room_once(store: RecordStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    rooms: list[int] = []
+    write = records_module.write_atomically
+
+    def full(path: Path, content: bytes) -> None:
+        if not rooms:
+            raise OSError(28, "No space left on device")
+        write(path, content)
+
+    monkeypatch.setattr(records_module, "write_atomically", full)
+    with pytest.raises(ResultsError, match="No space"):
+        store.publish(record(), arrays(1))
+    assert store.publish(record(), arrays(1), make_room=lambda: rooms.append(1)) is not None
+    assert rooms == [1]
+
+
+def test_others_may_read_what_was_published_as_far_as_the_umask_lets_them(store: RecordStore) -> None:
+    before = os.umask(0o022)
+    try:
+        assert store.publish(record(), arrays(1)) is not None
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in store.root.rglob("*") if path.is_file()} == {0o644}

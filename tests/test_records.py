@@ -148,7 +148,7 @@ def kill(*_: Any) -> None:
     raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("call", ["replace", "fsync", "fdopen"])
+@pytest.mark.parametrize("call", ["replace", "fsync"])
 def test_an_interrupt_while_writing_leaves_nothing_or_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
