@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from dabench.leaderboard.rows import Row, Table
-from dabench.leaderboard.statistics.intervals import LEVEL, ROUNDING, Difference, Interval, difference
+from dabench.leaderboard.statistics.intervals import LEVEL, ROUNDING, Difference, Interval
+from dabench.leaderboard.statistics.pairs import Family
+from dabench.leaderboard.statistics.pairs import compare as compare_rows
 
 if TYPE_CHECKING:
     from dabench.leaderboard.boards import Reading
@@ -279,7 +281,7 @@ def _moved(old: Mapping[int, float], new: Mapping[int, float], level: float) -> 
         left, right = {seed: new[seed] for seed in shared}, {seed: old[seed] for seed in shared}
     elif added:
         left, right = added, removed or old
-    return words, difference(left, right, level)
+    return words, compare_rows(left, right, Family(), level)
 
 
 def _seeds(seeds: Iterable[int]) -> str:

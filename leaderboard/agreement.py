@@ -18,6 +18,7 @@ __all__ = ["Figure", "Match", "agreement", "columns_of", "origin"]
 # A suite that holds tasks of a published one under another name, and backbones of one kind.
 SAME_SUITE = {"digits": "digits-dann"}
 SMALL = ("small CNN", "dann_")
+WIDE = 0.05  # half-width from which on an interval holds nearly any figure
 METRIC = {"accuracy": "accuracy", "class_accuracy": "mean_class_accuracy"}
 
 
@@ -34,12 +35,26 @@ class Figure:
         return self.reported - self.measured.mean
 
     @property
+    def wide(self) -> bool:
+        """Whether the interval is too wide to tell: its half-width exceeds 5 points."""
+        return self.measured.half_width is not None and self.measured.half_width > WIDE
+
+    @property
     def inside(self) -> bool | None:
         """Whether it lies in the interval, as exactly as it is printed; None without an interval."""
         low, high = self.measured.low, self.measured.high
         if low is None or high is None:
             return None
         return round(low, 4) <= round(self.reported, 4) <= round(high, 4)
+
+    @property
+    def told(self) -> str:
+        """What the interval says of the reported figure, in words."""
+        if self.inside is None:
+            return "no interval"
+        if not self.inside:
+            return "○ outside"
+        return "interval too wide to tell" if self.wide else "● inside"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from dabench.leaderboard.boards import Reading
 from dabench.leaderboard.order_facts import reason
 from dabench.leaderboard.rows import Cell, Row
-from dabench.leaderboard.standing_notes import row_name
+from dabench.leaderboard.standing_notes import place_span, row_name
 from dabench.leaderboard.statistics.intervals import Interval
 from dabench.leaderboard.verify.words import plain
 from dabench.leaderboard.view import half_width, interval_names, metric_name, percent, step_words
@@ -66,10 +66,8 @@ def place(row: Row, reading: Reading) -> str:
     standing = reading.standings.rows.get(row.group.key)
     if row.rank is None:
         return DASH
-    if standing is None:
-        return str(row.rank)
-    span = str(standing.low) if standing.low == standing.high else f"{standing.low}{DASH}{standing.high}"
-    return f"{span} {standing.letters}".strip()
+    letters = standing.letters if standing else ""
+    return f"{place_span(row, reading.standings)} {letters}".strip()
 
 
 def _number(interval: Interval | None) -> str:

@@ -9,7 +9,7 @@ from dabench.leaderboard.rows import Row, Table
 if TYPE_CHECKING:
     from dabench.leaderboard.standings import Comparison, Standings
 
-__all__ = ["row_name", "standing_notes"]
+__all__ = ["place_span", "row_name", "standing_notes"]
 
 MOST_NEIGHBOURS = 3
 
@@ -17,6 +17,14 @@ MOST_NEIGHBOURS = 3
 def row_name(row: Row) -> str:
     """The row's name on pages: its method, and what parts it from its siblings."""
     return f"{row.method} ({row.group.label})" if row.group.label else row.method
+
+
+def place_span(row: Row, standings: "Standings") -> str:
+    """The rank interval of a row, its rank where there is none; empty where it is not ranked."""
+    standing = standings.rows.get(row.group.key)
+    if standing is None:
+        return "" if row.rank is None else str(row.rank)
+    return str(standing.low) if standing.low == standing.high else f"{standing.low}–{standing.high}"
 
 
 def standing_notes(table: Table, ranked: Sequence[Row], standings: "Standings") -> tuple[str, ...]:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dabench.leaderboard.boards import Reading
 from dabench.leaderboard.groups import REFERENCE
 from dabench.leaderboard.rows import Row, Table
+from dabench.leaderboard.standing_notes import place_span
+from dabench.leaderboard.standing_notes import row_name as plain_name
 from dabench.leaderboard.statistics.intervals import Interval
 from dabench.leaderboard.view import MINUS, half_width, interval_names, metric_name, percent, points
 
@@ -38,8 +40,7 @@ def isolated(text: str) -> str:
 
 def row_name(row: Row) -> str:
     """Method, and how the row differs from others of the same method."""
-    label = f" ({row.group.label})" if row.group.label else ""
-    return isolated(f"{row.method}{label}")
+    return isolated(plain_name(row))
 
 
 def metric_words(table: Table) -> str:
@@ -89,10 +90,7 @@ def count(number: int, thing: str, things: str = "") -> str:
 
 def place_words(reading: Reading, row: Row) -> str:
     """The rank interval of a row; its rank where there is none; empty where it is not ranked."""
-    standing = reading.standings.rows.get(row.group.key)
-    if standing is None:
-        return "" if row.rank is None else str(row.rank)
-    return str(standing.low) if standing.low == standing.high else f"{standing.low}–{standing.high}"
+    return place_span(row, reading.standings)
 
 
 def shown(rows: Sequence[Row], most: int = MOST_ROWS) -> tuple[list[Row], str]:

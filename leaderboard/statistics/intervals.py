@@ -4,7 +4,6 @@ Why Student-t: with three normal seeds it covers the truth in 95 % of cases, a b
 in 72 to 75 %. Values keep their unit (accuracies in [0, 1] elsewhere in this package).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,13 +18,10 @@ __all__ = [
     "Difference",
     "Interval",
     "Share",
-    "difference",
     "half_widths",
-    "paired_difference",
     "paired_share",
     "quantile",
     "t_interval",
-    "welch_difference",
 ]
 
 LEVEL = 0.95
@@ -166,59 +162,6 @@ def half_widths(values: NDArray[np.float64], level: float = LEVEL) -> NDArray[np
     n = values.shape[-1]
     widths: NDArray[np.float64] = quantile(level, n - 1) * values.std(axis=-1, ddof=1) / n**0.5
     return widths
-
-
-def paired_difference(values: ArrayLike, reference: ArrayLike, level: float = LEVEL) -> Interval:
-    """Student-t interval of values - reference, both (n,) in the same order of seeds.
-
-    Raises:
-        ValueError: as ``t_interval``, or the lengths differ.
-    """
-    left, right = _values(values), _values(reference, "reference")
-    if left.shape != right.shape:
-        raise ValueError(f"pairs need equal lengths, not {len(left)} and {len(right)}")
-    return t_interval(left - right, level)
-
-
-def welch_difference(values: ArrayLike, reference: ArrayLike, level: float = LEVEL) -> Interval:
-    """Welch's interval of mean(values) - mean(reference), for (n,) and (m,) values without shared seeds.
-
-    The interval is None where a side has one value; its n is the smaller of n and m.
-
-    Raises:
-        ValueError: as ``t_interval``.
-    """
-    left, right = _values(values), _values(reference, "reference")
-    mean = float(left.mean() - right.mean())
-    n = min(len(left), len(right))
-    if n < 2:
-        return Interval(mean, None, n)
-    parts = np.array([left.var(ddof=1) / len(left), right.var(ddof=1) / len(right)])
-    if parts.sum() == 0:
-        return Interval(mean, 0.0, n)
-    shares = parts / parts.sum()
-    freedom = 1 / (shares[0] ** 2 / (len(left) - 1) + shares[1] ** 2 / (len(right) - 1))
-    return Interval(mean, quantile(level, float(freedom)) * float(parts.sum()) ** 0.5, n)
-
-
-def difference(
-    values: Mapping[int, float], reference: Mapping[int, float], level: float = LEVEL
-) -> Difference | None:
-    """Compare two methods' values, each seed to value.
-
-    Paired by seed where two or more seeds are shared; else Welch's interval where both sides have two or
-    more seeds; else the difference without interval (of the shared seed where there is one).
-    None where a side is empty.
-    """
-    if not values or not reference:
-        return None
-    shared = tuple(sorted(set(values) & set(reference)))
-    left, right = ([side[seed] for seed in sorted(side)] for side in (values, reference))
-    unpaired = welch_difference(left, right, level)
-    if len(shared) >= 2 or (shared and unpaired.half_width is None):
-        pairs = paired_difference([values[s] for s in shared], [reference[s] for s in shared], level)
-        return Difference(pairs, True, shared)
-    return Difference(unpaired, False)
 
 
 def paired_share(part: ArrayLike, whole: ArrayLike, level: float = LEVEL) -> Share:

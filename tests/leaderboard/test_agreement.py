@@ -70,6 +70,13 @@ def test_another_method_is_left_out(table: Table) -> None:
 def test_without_an_interval_nothing_is_said() -> None:
     assert Figure(0.5, Interval(0.5, None, 1)).inside is None
     assert Figure(0.5, Interval(0.5, 0.0, 3)).inside is True
+    assert Figure(0.5, Interval(0.5, None, 1)).told == "no interval"
+
+
+def test_an_interval_that_holds_nearly_everything_tells_nothing() -> None:
+    assert Figure(0.5, Interval(0.52, 0.05, 3)).told == "● inside"
+    assert Figure(0.5, Interval(0.52, 1.03, 2)).told == "interval too wide to tell"
+    assert Figure(0.1, Interval(0.52, 0.06, 2)).told == "○ outside"
 
 
 def test_mnist_m_is_found_under_either_name(record: Callable[..., Record], runs_of: AsRuns) -> None:
