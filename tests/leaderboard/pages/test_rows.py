@@ -144,3 +144,16 @@ def test_hostile_text_stays_text(folder: Any, open_page: Open) -> None:
     page = open_page(next((folder.site() / "rows").glob("*.html")))
     assert page.locator("img").count() == 0
     assert page.get_by_text(HOSTILE).count() == 2
+
+
+def test_its_pictures_are_saved(
+    small_sweep: list[Record], written: Callable[[list[Record]], Path], suites: Any, tmp_path: Path,
+    open_page: Open,
+) -> None:  # fmt: skip
+    from dabench.leaderboard.site import Order, write_site
+
+    index = write_site(written(small_sweep), tmp_path / "site", Order(suites=suites)).index
+    page = open_page(next((index.parent / "rows").glob("toy-gsda-*")))
+    with page.expect_download() as download:
+        page.locator(".save-svg").first.click()
+    assert Path(download.value.path()).read_text(encoding="utf-8").startswith("<svg")
