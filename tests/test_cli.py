@@ -295,7 +295,9 @@ def test_list_and_show_through_the_command_line(dab: Callable[..., Said]) -> Non
     assert "never ranked" in dab("show rule oracle").out
 
 
-def test_time_order_and_leases_through_the_command_line(dab: Callable[..., Said], tiny_suite: Path) -> None:
+def test_time_order_and_leases_through_the_command_line(
+    dab: Callable[..., Said], tiny_suite: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     Path("order.json").write_text('[{"task": "B->A"}, {"method": "cdan"}]', encoding="utf-8")
     command = f"run -m dann -s {tiny_suite} --seeds 1 --order order.json --lease 30 --checkpoint-every 0"
     said = dab(f"{command} --max-time 5h")
@@ -306,6 +308,7 @@ def test_time_order_and_leases_through_the_command_line(dab: Callable[..., Said]
         record = json.loads(path.read_bytes())
         record["timing"]["total_seconds"] = 9000
         path.write_text(json.dumps(record), encoding="utf-8")
+    monkeypatch.setattr("dabench.budget.NEARLY_ALL", 10)  # as if an hour of the three had gone
     said = dab(f"{command} --seeds 2 --max-time 2h".replace("--seeds 1 ", ""))
     assert said.code == 0
     assert "the time is up: 2 of 2 runs are left; go on with: dabench" in said.out
@@ -317,6 +320,7 @@ def test_time_order_and_leases_through_the_command_line(dab: Callable[..., Said]
     ("flags", "error"),
     [
         ("--max-time soon", "'soon' is no time"),
+        ("--max-time ''", "'' is no time"),
         ("--order none.json", "--order none.json"),
         ("--tracker wandb", "unknown tracker 'wandb'"),
         ("--executor slurm", "unknown executor 'slurm'"),

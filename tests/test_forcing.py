@@ -202,3 +202,13 @@ def test_sigterm_elsewhere_and_a_second_one_do_not_wait(make_plan: MakePlan, pla
         work(run, place, twice)
     assert not isinstance(caught.value.__context__, Terminated)
     assert not list(RecordStore(place.results).paths())
+
+
+def test_a_sweep_whose_runs_are_longer_than_its_time_gets_on(tiny_suite: Path, place: Place) -> None:
+    assert execute(request(tiny_suite, place)) == 0
+    for path in list(RecordStore(place.results).paths()):
+        record = json.loads(path.read_bytes())
+        record["timing"]["total_seconds"] = 9000
+        path.write_text(json.dumps(record), encoding="utf-8")
+    assert execute(request(tiny_suite, place, seeds=2, max_time="2h")) == 0
+    assert len(RecordStore(place.results).read_all()[0]) == 4
