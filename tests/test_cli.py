@@ -308,7 +308,7 @@ def test_time_order_and_leases_through_the_command_line(
         record = json.loads(path.read_bytes())
         record["timing"]["total_seconds"] = 9000
         path.write_text(json.dumps(record), encoding="utf-8")
-    monkeypatch.setattr("dabench.budget.NEARLY_ALL", 10)  # as if an hour of the three had gone
+    monkeypatch.setattr("dabench.budget.NEARLY_ALL", 10)  # no run is started anyway
     said = dab(f"{command} --seeds 2 --max-time 2h".replace("--seeds 1 ", ""))
     assert said.code == 0
     assert "the time is up: 2 of 2 runs are left; go on with: dabench" in said.out
