@@ -38,6 +38,8 @@ __all__ = [
 
 MOST_LOST = 3  # runs in a row whose images are gone, until the sweep stops
 LONGEST_POLL = 5.0  # seconds between two looks at runs that others have
+Room = Callable[[], None] | None
+TRANSIENT = (KILLED.kind, LOST_FOLDER, "DiskFull", "OutOfMemory")  # another day the run may go on
 
 
 class Display(Protocol):
@@ -243,11 +245,11 @@ def _work(
         held.confirm()
         if place.listed is not None:
             place.require_results()
-        record = _publish(run, finished, store, place.device)
+        record = _publish(run, finished, store, place.device, checkpoints.drop)
         if record is None:
             return None
         tracker.end(record)
-    if record.failure is None or record.failure.kind not in (KILLED.kind, LOST_FOLDER):
+    if record.failure is None or record.failure.kind not in TRANSIENT:
         checkpoints.drop()
     if record.failure is not None:
         require_device(place.device)
@@ -264,13 +266,19 @@ def checkpoints_of(run: PlannedRun, place: Place) -> Checkpoints:
     return Checkpoints(run.path, of_run, place.checkpoint_seconds)
 
 
-def _publish(run: PlannedRun, finished: Finished, store: RecordStore, device: torch.device) -> Record | None:
+def _publish(
+    run: PlannedRun,
+    finished: Finished,
+    store: RecordStore,
+    device: torch.device,
+    room: Room = None,
+) -> Record | None:
     """Write the record, unless another one came first. A failure replaces no result of an earlier day.
 
-    A result that cannot be written down, for what a method gave, is a failure.
+    What a method gave and cannot be written down is a failure. ``room`` is made on a full disk.
     """
     try:
-        return _written(run, finished, store)
+        return _written(run, finished, store, room if finished.record.status == "done" else None)
     except (OSError, ResultsError):
         raise
     except Exception as error:
@@ -278,14 +286,14 @@ def _publish(run: PlannedRun, finished: Finished, store: RecordStore, device: to
         return _written(run, Finished(failed), store)
 
 
-def _written(run: PlannedRun, finished: Finished, store: RecordStore) -> Record | None:
+def _written(run: PlannedRun, finished: Finished, store: RecordStore, room: Room = None) -> Record | None:
     assert run.path is not None
     record = finished.record
     if record.status == "failed":
         earlier = store.read(run.path)
         if isinstance(earlier, Record) and earlier.status == "done" and earlier.run_id == record.run_id:
             return record if store.stamp(run.path) == run.found else None
-    return store.publish(record, finished.arrays, finished.validation, run.found)
+    return store.publish(record, finished.arrays, finished.validation, run.found, room)
 
 
 def settled(run: PlannedRun, store: RecordStore) -> Record | None:
