@@ -85,11 +85,20 @@ def _cell(boxes: Boxes, x: float, y: float, found: tuple[Comparison, float] | No
         boxes.add("lower" if not above else "up" if gain > 0 else "down", x, y)
     if not above:
         return text_at(middle, y + 18, _p(comparison), class_)
-    return text_at(middle, y + 18, short_points(gain), class_, _words(comparison, sign))
+    return text_at(middle, y + 18, short_points(gain), class_, _tip(comparison, sign))
 
 
 def _p(comparison: Comparison) -> str:
     return "–" if comparison.adjusted is None else p_words(comparison.adjusted)
+
+
+def _tip(comparison: Comparison, sign: float) -> str:
+    """Difference, interval, p, seeds and verdict of a pair; the cell across the diagonal has no own one."""
+    verdict = "not ranked together"
+    if comparison.adjusted is not None:
+        verdict = "told apart" if comparison.resolved else "not told apart"
+    p = "" if comparison.p is None else f", alone p {p_value(comparison.p)}"
+    return f"{_words(comparison, sign)}{p}, n={comparison.interval.n}, {verdict}"
 
 
 def _words(comparison: Comparison, sign: float = 1.0) -> str:
@@ -108,5 +117,6 @@ def _text(reading: Reading, rows: Sequence[Row]) -> str:
     return (
         f"All pairs of {len(rows)} rows. Above the diagonal: row minus column in points; below it: p after "
         f"Holm’s correction, by the {reading.standings.test}. Framed cells are told apart: "
-        f"{len(resolved)} of {len(pairs)} pairs. {'; '.join(listed)}{'.' if listed else ''}"
-    ).rstrip()
+        f"{len(resolved)} of {len(pairs)} pairs. {'; '.join(listed)}{'. ' if listed else ''}"
+        "Any pair in words: dabench stats compare A B."
+    )

@@ -60,6 +60,7 @@ def test_pairs_told_apart_are_framed(reading: Reading, tree: Any) -> None:
     assert "2 of 3 pairs" in found.picture.text
     assert "gsda minus dann: +10.00 ±2.00, p <0.001" in found.picture.text
     assert "by the hand-made test" in found.picture.text
+    assert any("n=3, told apart" in tip for tip in found.tips())
 
 
 def test_upper_bounds_are_left_out_and_pairs_are_needed(reading: Reading, tree: Any) -> None:
