@@ -3,8 +3,8 @@
 python benchmarks/executors.py --runs 200 --seconds 1 --jobs 2
 
 A sweep of source_only on coloured squares whose steps are chosen so that a run takes about the seconds given,
-with one thread each. It is done by ``dabench run`` in a process of its own, inline and then on Ray. A run's own
-time is what its record says; the engine's is the rest of the time between the first record and the last.
+with one thread each. ``dabench run`` does it in a process of its own, inline and then on Ray. A run's own
+time is what its record says; the engine's is what else there is between the first record and the last.
 """
 
 import argparse
