@@ -32,6 +32,7 @@ from dabench.executor import Workers
 from dabench.openings import OpenDomains
 from dabench.plan import PlannedRun
 from dabench.records import Evaluation, Record
+from dabench.sharing import has_checkpoint
 from dabench.sweep import Display, Place, SweepResult, settled, work
 
 __all__ = ["OnRay"]
@@ -182,7 +183,8 @@ class _Driver:
                 self.display.elsewhere(run, other)
                 continue
             config = run.config
-            if not self.expectation.fits(run.suite.name, config.backbone, config.method, left):
+            fits = self.expectation.fits(run.suite.name, config.backbone, config.method, left)
+            if not fits and not has_checkpoint(run):
                 self.late.append(run)
                 continue
             if patient:

@@ -5,7 +5,6 @@ from functools import cache
 from importlib.resources import files
 
 from dabench.leaderboard.addresses import ABOUT
-from dabench.leaderboard.groups import REFERENCE
 from dabench.leaderboard.pages.renderer import Page, Renderer
 from dabench.leaderboard.statistics.bootstrap import FEWEST
 from dabench.leaderboard.statistics.coverage import HIGH, LOW, Coverage, coverage_rows, from_csv
@@ -32,7 +31,6 @@ def about_pages(renderer: Renderer) -> Iterator[Page]:
         ABOUT,
         "about.html.j2",
         settings=settings,
-        lower_bound=REFERENCE,
         example=t_interval(EXAMPLE, level),
         quantiles=[(n, quantile(level, n - 1)) for n in (3, 5, 10)],
         coverage=coverage_rows(found),

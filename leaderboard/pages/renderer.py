@@ -18,7 +18,7 @@ from dabench.leaderboard.boards import Board, Site, Way
 from dabench.leaderboard.choices import LAST
 from dabench.leaderboard.class_counts import class_counts
 from dabench.leaderboard.classes import by_class, mean_class, worst_class, worst_of
-from dabench.leaderboard.groups import BOUND
+from dabench.leaderboard.groups import BOUND, REFERENCE
 from dabench.leaderboard.runs import ROUNDING_ONLY
 from dabench.leaderboard.table import Row, Table
 from dabench.leaderboard.validators import validator_report
@@ -67,6 +67,7 @@ class Renderer:
             validator_report=validator_report,
             gain_mark=_gain_mark,
             reference=site.settings.compare.reference,
+            lower_bound=REFERENCE,
             bound=BOUND,
             last=LAST,
             fewest_seeds=site.settings.min_seeds,

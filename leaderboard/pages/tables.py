@@ -135,7 +135,6 @@ def _page(renderer: Renderer, path: str, reading: Reading, default: Reading) -> 
         pictures=_pictures(reading),
         report=report,
         regret=rule_regret(report) if report else None,
-        lower_bound=REFERENCE,
         example=t_interval(EXAMPLE, reading.settings.ci.level),
         matches=agreement(site.published, table) if first else (),
         file_name=view.slug(table.suite, table.backbone, reading.way.name),
