@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtr
 
 from dabench.leaderboard.statistics.holm import holm
-from dabench.leaderboard.statistics.moderated import MOST_WEIGHT, fit_prior, squeeze_variances
+from dabench.leaderboard.statistics.moderated import bounded_variances, fit_prior, squeeze_variances
 
 __all__ = ["GAPS", "TESTS", "Outcome", "study"]
 
@@ -99,7 +99,7 @@ def _p_values(x: Array) -> dict[str, Array]:
     cap = np.full(len(x), (rows - 1) * free)
     prior = fit_prior(paired, free)
     limma = squeeze_variances(paired, free, prior, cap)
-    ours = squeeze_variances(paired, free, prior, cap, MOST_WEIGHT)
+    ours = bounded_variances(paired, free, prior, cap)
 
     def p(variance: Array, freedom: Array | float) -> Array:
         result: Array = 2 * stdtr(freedom, -gap / (variance / n) ** 0.5)

@@ -3,7 +3,9 @@
 Synthetic seeds, with known truth, in units of a cell's SD: normal; skewed (a gamma of shape 4, its long tail
 below); collapsing (one run in ten falls by 30). Tasks of a suite have SDs from 0.25 to 4, and a part rho of
 the variance over seeds that a seed does to all tasks at once. Rows of a moderated t have SDs from 1/2 to 2.
-The generator starts from a fixed seed: the same numbers each time.
+Gains of the moderated test, not corrected: of tables of 8 and 20 rows of SD 1, but for the row itself or the
+reference row; they are shown and promise nothing, because a row that varies more than others borrows too
+much. The generator starts from a fixed seed: the same numbers each time.
 """
 
 import csv
@@ -15,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dabench.leaderboard.statistics.intervals import half_widths, quantile
-from dabench.leaderboard.statistics.moderated import MOST_WEIGHT, squeeze_variances
+from dabench.leaderboard.statistics.moderated import bounded_variances, fit_prior
 
 __all__ = ["HIGH", "LOW", "Coverage", "coverage_rows", "from_csv", "keeps_promise", "simulate", "to_csv"]
 
@@ -23,9 +25,16 @@ LOW, HIGH = 94.0, 96.0  # percent; where a default interval of normal seeds must
 EXPERIMENTS, RESAMPLES = 40_000, 400
 SEEDS, TASKS, EFFECTS = (3, 5, 10), (6, 12), (0.0, 0.3)
 ROWS = 10
+GAIN_ROWS, GAIN_SEEDS = (8, 20), (3, 5)
+SPREADS = {  # of the reference, of the row
+    "all rows alike": (1.0, 1.0),
+    "this row 2 x the SD": (1.0, 2.0),
+    "this row 4 x the SD": (1.0, 4.0),
+    "reference 4 x the SD": (4.0, 1.0),
+}
 SHAPE = 4.0
 PART_COLLAPSED, FALL = 0.1, 30.0
-T, SHARED_T = "t", "t on per-seed averages"
+T, SHARED_T, GAIN_T = "t", "t on per-seed averages", "moderated paired t"
 
 Array = NDArray[np.float64]
 
@@ -35,9 +44,9 @@ class Coverage:
     """How often an interval held the truth.
 
     Attributes:
-        of: ``cell`` or ``suite average``.
+        of: ``cell``, ``suite average`` or ``gain``.
         interval: which one.
-        noise: normal, skewed or collapsing.
+        noise: normal, skewed or collapsing, and which rows there are.
         seeds: n.
         tasks: T; 1 for a cell.
         shared: part of the variance over seeds that all tasks share.
@@ -56,9 +65,14 @@ class Coverage:
 
 
 def simulate(experiments: int = EXPERIMENTS, seed: int = 0) -> tuple[Coverage, ...]:
-    """All rows; bootstraps take a tenth of the experiments, at least 100."""
+    """All rows; bootstraps and gains take a tenth of the experiments, at least 100."""
     rng = np.random.default_rng(seed)
-    return (*_cells(rng, experiments), *_suites(rng, experiments), *_rows(rng, experiments))
+    return (
+        *_cells(rng, experiments),
+        *_suites(rng, experiments),
+        *_rows(rng, experiments),
+        *_gains(rng, _fewer(experiments)),
+    )
 
 
 def keeps_promise(found: Sequence[Coverage]) -> bool:
@@ -157,9 +171,27 @@ def _rows(rng: np.random.Generator, experiments: int) -> Iterator[Coverage]:
     for n in SEEDS:
         spread = np.exp(rng.uniform(np.log(0.5), np.log(2), (experiments // ROWS, ROWS, 1)))
         x = spread * rng.standard_normal((experiments // ROWS, ROWS, n))
-        variances, freedom = squeeze_variances(x.var(axis=2, ddof=1), n - 1.0, most_weight=MOST_WEIGHT)
+        variances, freedom = bounded_variances(x.var(axis=2, ddof=1), n - 1.0)
         percent = _held(x.mean(axis=2), _quantiles(freedom) * (variances / n) ** 0.5)
         yield Coverage("cell", "moderated t", "normal; ten unequal rows", n, 1, 0.0, percent, False)
+
+
+def _gains(rng: np.random.Generator, experiments: int) -> Iterator[Coverage]:
+    """A row minus the reference row, by the test of pairs; its interval alone, not corrected."""
+    for rows in GAIN_ROWS:
+        left, right = np.triu_indices(rows, 1)
+        for name, (reference, row) in SPREADS.items():
+            for n in GAIN_SEEDS:
+                x = rng.standard_normal((experiments, rows, n))
+                x[:, 0] *= reference
+                x[:, 1] *= row
+                variances = (x[:, left] - x[:, right]).var(axis=2, ddof=1)
+                cap = np.full(experiments, (rows - 1) * (n - 1.0))
+                prior = fit_prior(variances, n - 1.0)
+                variances, freedom = bounded_variances(variances, n - 1.0, prior, cap)
+                half = _quantiles(freedom[:, 0]) * (variances[:, 0] / n) ** 0.5  # pair (0, 1)
+                percent = _held((x[:, 0] - x[:, 1]).mean(axis=1), half)
+                yield Coverage("gain", GAIN_T, f"{rows} rows, {name}", n, 1, 0.0, percent, False)
 
 
 def coverage_rows(found: Iterable[Coverage]) -> list[tuple[tuple[str, ...], dict[int, Coverage]]]:

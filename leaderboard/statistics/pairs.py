@@ -1,11 +1,13 @@
 """One test for gains, ranks and the matrix of pairs: rows compared by one value a seed.
 
 Rows that share seeds are paired by them: equal seeds mean equal first weights and equal batches. From eight
-rows on, the variance of a pair's differences is squeezed towards what all pairs have in common (moderated
-paired t); two rows that share fewer than two seeds are compared by Welch's t. docs/statistics.md holds the
-simulation that this was chosen by.
+rows on, the variance of a pair's differences is squeezed towards what all pairs have in common, never below
+the pair's own (moderated paired t). Two rows that share fewer than three seeds, and have others, are compared
+by Welch's t: two pairs leave one degree of freedom. docs/statistics.md holds the simulation that this was
+chosen by.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -15,12 +17,29 @@ from numpy.typing import NDArray
 from scipy.special import stdtr
 
 from dabench.leaderboard.statistics.intervals import LEVEL, ROUNDING, Difference, Interval, quantile
-from dabench.leaderboard.statistics.moderated import MOST_WEIGHT, Prior, fit_prior, squeeze_variances
+from dabench.leaderboard.statistics.moderated import (
+    FEWEST_ROWS,
+    MOST_WEIGHT,
+    Prior,
+    bounded_variances,
+    fit_prior,
+)
 
-__all__ = ["FEWEST_ROWS", "Family", "Kind", "Values", "compare", "family", "pair_variances", "usual_freedom"]
+__all__ = [
+    "FEWEST_PAIRED",
+    "FEWEST_ROWS",
+    "NO_SPREAD",
+    "Family",
+    "Kind",
+    "Values",
+    "compare",
+    "family",
+    "pair_variances",
+    "usual_freedom",
+]
 
-FEWEST_ROWS = 8  # with fewer, too little is known of the usual variance
-FEWEST_PAIRED = 2
+FEWEST_PAIRED = 3
+NO_SPREAD = "no test: seeds give equal values"
 Kind = Literal["auto", "moderated_t", "welch"]
 Values = Mapping[int, float]
 
@@ -30,21 +49,29 @@ class Family:
     """How the rows of a table are compared.
 
     Attributes:
-        kind: the test of rows that share seeds.
+        kind: the test of rows that share seeds; a moderated one is for rows that have all of ``seeds``, other
+            rows have a plain paired t.
         prior: of the variances of paired differences; None without moderation.
         cap: the most degrees of freedom of a moderated variance.
+        seeds: that every row has whose differences shaped the prior.
     """
 
     kind: Literal["paired t", "moderated paired t", "Welch's t"] = "paired t"
     prior: Prior | None = None
     cap: float = np.inf
+    seeds: frozenset[int] = frozenset()
 
     @property
     def words(self) -> str:
         """The test for a page."""
         if self.kind == "Welch's t":
             return "Welch's t of the per-seed averages"
-        return f"{self.kind} over the seeds that two rows share (Welch's t where they share fewer than two)"
+        others = "Welch's t where they share fewer than three of several"
+        return f"{self.kind} over the seeds that two rows share ({others})"
+
+    def moderates(self, left: Values, right: Values) -> bool:
+        """Whether the prior is for a pair of rows, each seed to value."""
+        return self.prior is not None and self.seeds <= set(left) and self.seeds <= set(right)
 
 
 def pair_variances(rows: Sequence[Values]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -69,7 +96,7 @@ def pair_variances(rows: Sequence[Values]) -> tuple[NDArray[np.float64], NDArray
     squares = centred**2 @ known.T
     total = (sums - sums.T)[left, right]
     power = (squares + squares.T - 2 * centred @ centred.T)[left, right]
-    usable = shared >= FEWEST_PAIRED
+    usable = shared >= 2
     n = shared[usable]
     return np.maximum(power[usable] - total[usable] ** 2 / n, 0.0) / (n - 1), n - 1
 
@@ -80,18 +107,33 @@ def family(rows: Sequence[Values], kind: Kind = "auto", fewest: int = 3) -> Fami
     Args:
         rows: ranked rows, each seed to value; none is empty.
         kind: ``auto`` moderates from ``FEWEST_ROWS`` rows on that have ``fewest`` seeds in common;
-            ``moderated_t`` from three rows on; ``welch`` pairs nothing.
+            ``moderated_t`` from three rows with two seeds on; ``welch`` pairs nothing. Rows of other seeds do
+            not count, and do not keep the rest from being moderated.
         fewest: seeds.
     """
     if kind == "welch":
         return Family("Welch's t")
-    common = set.intersection(*(set(row) for row in rows)) if rows else set()
-    needed, seeds = (3, FEWEST_PAIRED) if kind == "moderated_t" else (FEWEST_ROWS, fewest)
-    if len(rows) < needed or len(common) < seeds:
+    needed, seeds = (3, 2) if kind == "moderated_t" else (FEWEST_ROWS, fewest)
+    members = _sharing(rows, seeds)
+    if len(members) < needed:
         return Family()
     # K rows of n seeds hold (K - 1)(n - 1) degrees of freedom once each seed's common part is gone.
-    cap = sum(len(row) - 1 for row in rows) * (len(rows) - 1) / len(rows)
-    return Family("moderated paired t", fit_prior(*pair_variances(rows)), cap)
+    cap = sum(len(row) - 1 for row in members) * (len(members) - 1) / len(members)
+    common = frozenset[int].intersection(*(frozenset(row) for row in members))
+    return Family("moderated paired t", fit_prior(*pair_variances(members)), cap, common)
+
+
+def _sharing(rows: Sequence[Values], fewest: int) -> list[Values]:
+    """Many rows that share ``fewest`` seeds: greedily, by the seed that most of the rows left have."""
+    members, chosen = list(rows), set[int]()
+    while members and len(chosen) < fewest:
+        counts = Counter(seed for row in members for seed in row if seed not in chosen)
+        if not counts:
+            return []
+        seed = min(counts, key=lambda one: (-counts[one], one))
+        chosen.add(seed)
+        members = [row for row in members if seed in row]
+    return members
 
 
 def usual_freedom(how: Family, seeds: int) -> float:
@@ -105,13 +147,15 @@ def usual_freedom(how: Family, seeds: int) -> float:
 def compare(left: Values, right: Values, how: Family, level: float = LEVEL) -> Difference | None:
     """Compare two rows, each seed to value; None where a side is empty.
 
-    Without two shared seeds, and without two seeds a side, there is a difference without interval.
+    There is a difference without interval where a side has one seed, and where the seeds of each give equal
+    values: nothing then tells how much the next seed would change.
     """
     if not left or not right:
         return None
     shared = tuple(sorted(set(left) & set(right)))
     several = min(len(left), len(right)) >= 2
-    if how.kind != "Welch's t" and len(shared) >= FEWEST_PAIRED:
+    enough = len(shared) >= FEWEST_PAIRED or (several and set(left) == set(right))
+    if how.kind != "Welch's t" and enough:
         return _paired(left, right, shared, how, level)
     if several:
         return _welch(left, right, level)
@@ -129,10 +173,12 @@ def _paired(left: Values, right: Values, shared: tuple[int, ...], how: Family, l
     differences = np.array([left[seed] - right[seed] for seed in shared])
     n = len(shared)
     variance, freedom = float(differences.var(ddof=1)), float(n - 1)
-    if how.prior is not None:
-        squeezed, freedoms = squeeze_variances([variance], [freedom], how.prior, how.cap, MOST_WEIGHT)
-        variance, freedom = float(squeezed[0]), max(freedom, float(freedoms[0]))
-    words = f"{how.kind}, {n} shared seeds"
+    kind = "paired t"
+    if how.moderates(left, right):
+        kind = how.kind
+        bounded, freedoms = bounded_variances([variance], [freedom], how.prior, how.cap)
+        variance, freedom = float(bounded[0]), max(freedom, float(freedoms[0]))
+    words = f"{kind}, {n} shared seeds"
     return _tested(float(differences.mean()), (variance / n) ** 0.5, freedom, n, words, shared, level)
 
 
@@ -153,10 +199,12 @@ def _welch(left: Values, right: Values, level: float) -> Difference:
 def _tested(
     mean: float, error: float, freedom: float, n: int, words: str, seeds: tuple[int, ...], level: float
 ) -> Difference:
+    kind = words.partition(",")[0]
     if abs(mean) <= ROUNDING:
         p = 1.0  # equal but for rounding, however small the error
+    elif error <= ROUNDING:
+        return Difference(Interval(mean, None, n, kind), bool(seeds), seeds, NO_SPREAD)
     else:
-        p = min(1.0, 2 * float(stdtr(freedom, -abs(mean) / error))) if error > 0 else 0.0
-    kind = words.partition(",")[0]
+        p = min(1.0, 2 * float(stdtr(freedom, -abs(mean) / error)))
     interval = Interval(mean, quantile(level, freedom) * error, n, kind)
     return Difference(interval, bool(seeds), seeds, words, p, error, freedom)

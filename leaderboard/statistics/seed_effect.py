@@ -5,6 +5,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from dabench.leaderboard.statistics.intervals import ROUNDING
+
 __all__ = ["shared_seed_effect"]
 
 
@@ -21,9 +23,9 @@ def shared_seed_effect(rows: Iterable[NDArray[np.float64]]) -> float | None:
             or seeds tell nothing and are passed by. T is the same for all.
 
     Returns:
-        None where no row tells.
+        None where no row tells, or all seeds give equal values.
     """
-    between, rest, ratio_tasks = 0.0, 0.0, 0
+    between, rest, ratio_tasks, count = 0.0, 0.0, 0, 0
     free_between, free_rest = 0, 0
     for values in rows:
         tasks, seeds = values.shape
@@ -36,7 +38,8 @@ def shared_seed_effect(rows: Iterable[NDArray[np.float64]]) -> float | None:
         free_between += seeds - 1
         free_rest += (tasks - 1) * (seeds - 1)
         ratio_tasks = tasks
-    if not free_rest or between + rest == 0:
+        count += values.size
+    if not free_rest or between + rest <= count * ROUNDING**2:  # no spread but rounding
         return None
     error = rest / free_rest
     component = max(0.0, (between / free_between - error) / ratio_tasks)

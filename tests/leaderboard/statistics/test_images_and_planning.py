@@ -98,6 +98,9 @@ def test_seed_effect_by_hand_and_without_data() -> None:
     assert shared_seed_effect([np.ones((1, 5)), np.ones((5, 1))]) is None
     assert shared_seed_effect([]) is None
     assert shared_seed_effect([np.ones((3, 3))]) is None  # no spread at all
+    assert shared_seed_effect([np.full((3, 3), 0.8), np.full((3, 3), 0.1 + 0.2)]) is None  # but rounding
+    row = np.array([[0.8 + 1e-16 * seed for seed in range(0, 6, 2)]] * 6)
+    assert shared_seed_effect([row]) is None
 
 
 def test_collapse() -> None:

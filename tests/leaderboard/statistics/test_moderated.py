@@ -6,8 +6,10 @@ from scipy import optimize, special
 
 from dabench.leaderboard.statistics.intervals import t_interval
 from dabench.leaderboard.statistics.moderated import (
+    FEWEST_ROWS,
     MOST_WEIGHT,
     Prior,
+    bounded_variances,
     fit_prior,
     inverse_trigamma,
     moderated_intervals,
@@ -60,6 +62,13 @@ def test_the_weight_of_the_prior_is_bounded() -> None:
     assert freedom.tolist() == [5.0, 10.0]
 
 
+def test_a_bounded_variance_is_never_below_its_own() -> None:
+    prior = Prior(np.float64(1.0), np.float64(np.inf))
+    bounded, freedom = bounded_variances([36.0, 0.5], 2.0, prior, 100)
+    assert bounded == pytest.approx([36.0, (MOST_WEIGHT + 0.5) / (MOST_WEIGHT + 1)])
+    assert freedom.tolist() == [2 * (MOST_WEIGHT + 1)] * 2
+
+
 def test_fits_along_leading_axes_are_separate() -> None:
     one, other = [0.1, 2.0, 30.0], [1.0, 1.1, 0.9]
     both = squeeze_variances([one, other], 2)
@@ -86,11 +95,14 @@ def test_what_cannot_be_fitted(variances: list[float], freedom: float) -> None:
 
 
 def test_intervals_of_rows() -> None:
-    rows = [np.array([0.70, 0.71, 0.74]), np.array([0.5, 0.6, 0.7]), np.array([0.4]), np.array([0.2, 0.21])]
+    rng = np.random.default_rng(2)
+    several = [rng.normal(0.6, 0.05, 3) for _ in range(FEWEST_ROWS - 1)]
+    rows = [np.array([0.70, 0.71, 0.74]), np.array([0.2, 0.21]), np.array([0.4]), *several[2:]]
+    assert {one.kind for one in moderated_intervals(rows)} == {"t"}  # seven rows of two seeds or more
+    rows.append(several[0])
     found = moderated_intervals(rows)
-    variances, freedom = squeeze_variances(
-        [rows[i].var(ddof=1) for i in (0, 1, 3)], [2, 2, 1], most_weight=MOST_WEIGHT
-    )
+    told = [row for row in rows if len(row) > 1]
+    variances, freedom = bounded_variances([row.var(ddof=1) for row in told], [len(row) - 1 for row in told])
     half = special.stdtrit(freedom[0], 0.975) * (variances[0] / 3) ** 0.5
     assert (found[0].mean, found[0].half_width) == (pytest.approx(0.71666667), pytest.approx(half))
     assert found[0].kind == "moderated t"
