@@ -4,7 +4,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-__all__ = ["Evaluation", "Failure", "Metrics", "Record", "Timing"]
+__all__ = ["MOST_EVALUATIONS", "Evaluation", "Failure", "Metrics", "Record", "Timing"]
+
+MOST_EVALUATIONS = 10_000  # of one run: pages and checks read them all
 
 
 class _Model(BaseModel):
@@ -64,7 +66,7 @@ class Record(_Model):
     target: str
     method: str
     backbone: str
-    seed: int
+    seed: int = Field(ge=0, lt=2**63)
     protocol: str
     uses_target_labels: bool = Field(False, description="an upper bound: never ranked")
     metric: Literal["accuracy", "mean_class_accuracy"] = Field(description="the suite's headline metric")
@@ -75,7 +77,7 @@ class Record(_Model):
     )
     oracle_step: int | None = None
     metrics: Metrics | None = None
-    evaluations: list[Evaluation] = []
+    evaluations: list[Evaluation] = Field([], max_length=MOST_EVALUATIONS)
     config: dict[str, Any]
     provenance: dict[str, str] = Field({}, description="configuration path to where its value came from")
     method_info: dict[str, Any] = Field({}, description="version, source_sha256, title, paper")

@@ -41,7 +41,7 @@ class Run:
         flat = flatten(self.record.config)
         flat = {path: value for path, value in flat.items() if path not in NOT_CONFIGURATION}
         version = self.record.method_info.get("version")
-        return flat if version is None else {**flat, "method version": flatten({"": version})[""]}
+        return flat if version is None else {**flat, "method version": _words(version)}
 
     @cached_property
     def configuration(self) -> str:

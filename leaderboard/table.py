@@ -69,15 +69,18 @@ def aggregate(
 
 def _told(runs: Sequence[Run]) -> SuiteInfo | None:
     """What the newest record tells of a suite of somebody's own, if anything: all its tasks, run or not."""
-    infos = [
-        run.record.suite_info
-        for run in sorted(runs, key=lambda run: run.started)
-        if run.record.suite_info.get("tasks")
-    ]
+    infos = [run for run in sorted(runs, key=lambda run: run.started) if _listed(run, "tasks")]
     if not infos:
         return None
-    texts = {key: tuple(map(str, infos[-1].get(key, ()))) for key in ("tasks", "classes")}
-    return SuiteInfo(str(infos[-1].get("title", "")) or runs[0].record.suite, **texts)
+    texts = {key: tuple(map(str, _listed(infos[-1], key))) for key in ("tasks", "classes")}
+    title = infos[-1].record.suite_info.get("title", "")
+    return SuiteInfo(str(title) or runs[0].record.suite, **texts)
+
+
+def _listed(run: Run, key: str) -> Sequence[object]:
+    """A list in what a record tells of its suite; empty where it tells something else."""
+    found = run.record.suite_info.get(key)
+    return found if isinstance(found, list | tuple) else ()
 
 
 def one_table(

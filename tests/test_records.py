@@ -83,6 +83,7 @@ def test_arrays_of_objects_are_refused(tmp_path: Path) -> None:
         {"value": None}, {"metrics": None}, {"evaluations": []}, {"status": "failed"}, {"status": "running"},
         {"value": 1.5}, {"value": float("nan")}, {"run_id": "short"}, {"run_id": "../../../../etc/pass"},
         {"schema_version": 2}, {"surprise": 1}, {"metric": "f1"}, {"selection": "oracle"},
+        {"seed": -1}, {"seed": 2**63}, {"evaluations": DONE["evaluations"] * 10_001},
     ],
 )  # fmt: skip
 def test_what_no_record_may_say(changes: dict[str, Any]) -> None:

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import dabench
+from dabench.config import RunConfig
 from dabench.records import Metrics, Record, RecordStore
 
-__all__ = ["TOLERANCE", "class_names", "contradictions", "expected_run_id", "place_notes"]
+__all__ = ["TOLERANCE", "class_names", "contradictions", "expected_run_id", "identity_notes", "place_notes"]
 
 # An accuracy is a count over at most a million images: anything below is rounding of a mean.
 TOLERANCE = 1e-9
@@ -43,12 +44,29 @@ def _names(record: Record) -> Iterator[str]:
         found, expected = getattr(record, name), record.config.get(name)
         if expected is not None and found != expected:
             yield f"{name} is {found!r}, its configuration says {expected!r}"
-    protocol = record.config.get("protocol")
-    if isinstance(protocol, str) and not record.protocol.startswith(protocol):
-        yield f"protocol is {record.protocol!r}, its configuration says {protocol!r}"
+    protocols = _protocols(record)
+    if record.protocol not in protocols:
+        yield f"protocol is {record.protocol!r}, its configuration says {' or '.join(map(repr, protocols))}"
     tasks = record.suite_info.get("tasks")
     if isinstance(tasks, list) and tasks and record.task not in tasks:
         yield f"task is {record.task!r}, its suite has {tasks!r}"
+
+
+def _protocols(record: Record) -> tuple[str, ...]:
+    """What a record may call its protocol: as ``RunConfig`` names it, or "changed" by its user.
+
+    Which of the two is told by the protocol's file, which the record does not hold.
+    """
+    config = record.config
+    given, held = config.get("protocol"), config.get("source_holdout", 0.0)
+    if not isinstance(given, str) or not isinstance(held, int | float):
+        return ("none",)
+    frozen = config.get("frozen_backbone") is True
+    named = RunConfig.model_construct(
+        protocol=given, source_holdout=held, frozen_backbone=frozen, method=record.method, seed=record.seed
+    )
+    name = named.protocol_name
+    return name, f"{given}, changed{name.removeprefix(given)}"
 
 
 def expected_run_id(record: Record) -> str | None:
@@ -74,12 +92,31 @@ def expected_run_id(record: Record) -> str | None:
 
 
 def _identity(record: Record) -> Iterator[str]:
+    if record.method_info.get("version") is None:
+        yield "method_info has no version of the method, without which its run_id cannot be checked"
+        return
+    if record.code.get("version") != dabench.__version__:
+        return  # another version may hash other things: see identity_notes
     expected = expected_run_id(record)
-    if expected not in (None, record.run_id) and record.code.get("version") == dabench.__version__:
+    if expected is None and record.status == "done":
+        yield "its data set lacks fingerprints or class counts, without which its run_id cannot be checked"
+    if expected not in (None, record.run_id):
         yield (
             f"run_id is {record.run_id}, its configuration, images and method's version give {expected}: "
             "one of them was changed afterwards"
         )
+
+
+def identity_notes(record: Record) -> Iterator[str]:
+    """Why a finished run's identity was not checked, where it does not fit and need not."""
+    version = record.code.get("version")
+    if (
+        record.status == "done"
+        and version != dabench.__version__
+        and expected_run_id(record) != record.run_id
+    ):
+        made = f"dabench {version}" if isinstance(version, str) else "a dabench that it does not name"
+        yield f"identity not checked: made by {made}, this is {dabench.__version__}"
 
 
 def _metrics(record: Record, metrics: Metrics) -> Iterator[str]:
@@ -135,7 +172,7 @@ def _images(record: Record, classes: list[str], totals: NDArray[np.int64]) -> It
     if isinstance(images, int) and images != totals.sum():
         yield f"the confusion matrix counts {totals.sum()} images, the data set has {images} test images"
     elif isinstance(counts, Mapping) and list(counts) == classes:
-        odd = [k for k, count in enumerate(counts.values()) if count != totals[k]]
+        odd = [k for k, count in enumerate(counts.values()) if count != int(totals[k])]
         if odd:
             yield (
                 f"the confusion matrix counts {totals[odd[0]]} images of class {classes[odd[0]]!r}, the data "
@@ -159,7 +196,8 @@ def _evaluations(record: Record, metrics: Metrics) -> Iterator[str]:
         yield from _unlike(f"value ({record.metric})", record.value, values[-1], "last evaluation")
     if record.oracle is not None:
         yield from _unlike("oracle", record.oracle, max(values), "best evaluation")
-        best = [step for step, value in zip(steps, values, strict=True) if value == max(values)]
+        largest = max(values)
+        best = [step for step, value in zip(steps, values, strict=True) if value == largest]
         if record.oracle_step is not None and record.oracle_step not in best:
             yield f"oracle_step is {record.oracle_step}, its best evaluation is at step {best[-1]}"
 

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from dabench.leaderboard.runs import Run
-from dabench.leaderboard.verify.consistency import contradictions, place_notes
+from dabench.leaderboard.verify.consistency import contradictions, identity_notes, place_notes
 from dabench.leaderboard.verify.predictions import recompute, validation_findings
 
 __all__ = ["Advance", "Examined", "examine", "examine_all"]
@@ -68,9 +68,17 @@ def _each(results: Path, runs: Sequence[Run], jobs: int) -> Iterator[Examined]:
 
 
 def examine(results: Path, run: Run) -> Examined:
-    """Check one record against itself and its files."""
+    """Check one record against itself and its files; whatever they hold, something comes back."""
+    try:
+        return _examine(results, run)
+    except Exception as error:  # a record of a stranger may lead anywhere; it must not end the others' check
+        return Examined(False, (f"it cannot be checked: {type(error).__name__}: {error}",), ())
+
+
+def _examine(results: Path, run: Run) -> Examined:
     record, path = run.record, results / run.file
-    wrong, notes = list(contradictions(record)), list(place_notes(record, run.file))
+    wrong = list(contradictions(record))
+    notes = [*identity_notes(record), *place_notes(record, run.file)]
     if record.status != "done":
         return Examined(False, tuple(wrong), (*notes, FAILED))
     if path.is_symlink() or not path.parent.resolve().is_relative_to(results.resolve()):

@@ -54,6 +54,11 @@ def test_a_new_version_of_a_method_is_a_new_row(record: Make, rows: Callable[...
     assert {row.group.label for row in found} == {"method version=1", "method version=2"}
 
 
+def test_a_version_may_be_anything(record: Make, rows: Callable[..., tuple[Row, ...]]) -> None:
+    found = rows([record(), record(seed=1, method_info={"version": {"x": [1]}})])
+    assert {row.group.label for row in found} == {"method version=1", 'method version={"x": [1]}'}
+
+
 def test_threads_are_pooled_and_said(record: Make, rows: Callable[..., tuple[Row, ...]]) -> None:
     (row,) = rows([record(seed=0), record(seed=1, config={"threads": 16})])
     assert row.cells["A->B"].interval is not None

@@ -186,6 +186,15 @@ def test_a_suite_of_ones_own_tells_all_its_tasks(
     assert table.rows[0].average is None, "one of two tasks has no average"
 
 
+@pytest.mark.parametrize("told", [{"tasks": 5}, {"tasks": ["P->Q"], "classes": 7, "title": {}}])
+def test_a_suite_may_tell_nonsense(
+    record: Callable[..., Record], runs_of: Callable[[list[Record]], list[Run]], told: dict[str, object]
+) -> None:
+    records = [record(suite="mine", task="P->Q").model_copy(update={"suite_info": told})]
+    (table,) = aggregate(runs_of(records), {})
+    assert table.tasks == ("P->Q",)
+
+
 def test_oracle_stands_apart(record: Make, only_table: Callable[..., Table]) -> None:
     records = [record("dann", task, seed, 0.5) for task in ("A->B", "B->A") for seed in range(3)]
     row = only_table(records).rows[0]

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from dabench.leaderboard.verdicts import Verdict
 from dabench.leaderboard.verify import examine
 from dabench.leaderboard.verify.check import verify_runs
 from dabench.leaderboard.verify.reading import read_folder
+from dabench.records import Record
 
 Honest = Callable[..., Path]
 
@@ -211,6 +212,24 @@ def test_a_rerun_does_not_mend_what_is_wrong(honest: Honest, results: Path, tmp_
 
 
 # Anything at all
+
+
+def test_an_error_in_one_check_is_that_records_verdict(
+    honest: Honest, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest(results)
+    honest(results, seed=1)
+
+    def fail(record: Record) -> Iterator[str]:
+        if record.seed == 1:
+            raise TypeError("unorderable\x1b")
+        return iter(())
+
+    monkeypatch.setattr(examine, "contradictions", fail)
+    first, second = verdicts(results).values()
+    assert first.status == "recomputed"
+    assert second == Verdict("wrong", ("it cannot be checked: TypeError: unorderable\\x1b",))
+
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=8),

@@ -7,8 +7,14 @@ from typing import Any
 
 import pytest
 
+import dabench
 from dabench.config import RunConfig
-from dabench.leaderboard.verify.consistency import contradictions, expected_run_id, place_notes
+from dabench.leaderboard.verify.consistency import (
+    contradictions,
+    expected_run_id,
+    identity_notes,
+    place_notes,
+)
 from dabench.plan import run_identity
 from dabench.records import Record
 
@@ -65,6 +71,12 @@ def test_a_failed_run_has_no_numbers_to_contradict(record: Callable[..., Record]
         ("config/seed", 3, "seed is 0, its configuration says 3"),
         ("method", "gsda", "method is 'gsda', its configuration says 'dann'"),
         ("protocol", "holdout", "protocol is 'holdout', its configuration says 'transductive'"),
+        ("protocol", "transductive, frozen backbone", "its configuration says 'transductive'"),
+        ("protocol", "transductive_of_mine", "its configuration says 'transductive'"),
+        ("config/frozen_backbone", True, "its configuration says 'transductive, frozen backbone'"),
+        ("config/source_holdout", 0.2, "its configuration says 'transductive, 20% of the source held out'"),
+        ("method_info", {}, "method_info has no version"),
+        ("dataset/target_test", {"fingerprint": "x"}, "lacks fingerprints or class counts"),
         ("config/optimiser/lr", 0.02, "one of them was changed afterwards"),
         ("dataset/source/fingerprint", "other", "one of them was changed afterwards"),
         ("method_info/version", 2, "one of them was changed afterwards"),
@@ -104,6 +116,23 @@ def test_identity_is_that_of_the_engine(sound: Record) -> None:
     assert expected_run_id(told) == identity
 
 
+def test_a_protocol_may_be_one_that_its_user_changed(sound: Record) -> None:
+    held = changed(sound, "config/source_holdout", 0.2)
+    for text in ("", ", changed"):
+        told = changed(held, "protocol", f"transductive{text}, 20% of the source held out")
+        assert not [one for one in contradictions(told) if "protocol" in one]
+
+
+def test_an_identity_that_is_not_checked_is_said(sound: Record) -> None:
+    assert list(identity_notes(sound)) == []
+    other = changed(sound, "code/version", "99.0")
+    assert list(identity_notes(other)) == []  # it fits all the same
+    (note,) = identity_notes(changed(other, "config/optimiser/lr", 0.02))
+    assert note == f"identity not checked: made by dabench 99.0, this is {dabench.__version__}"
+    (note,) = identity_notes(changed(changed(sound, "code", {}), "config/optimiser/lr", 0.02))
+    assert "made by a dabench that it does not name" in note
+
+
 def test_identity_cannot_be_recomputed_where_a_part_is_missing(record: Callable[..., Record]) -> None:
     assert expected_run_id(record()) is None  # no class counts
     assert list(contradictions(record(failed=True, code={"version": "0.1.0"}))) == []
@@ -124,6 +153,8 @@ def test_other_versions_may_define_identity_otherwise(sound: Record) -> None:
         {"method_info": {"version": [1]}},
         {"config": {"seed": None, "steps": "five", "protocol": 7}},
         {"code": {"version": ["0.1.0"]}},
+        {"dataset": {"target_test": {"class_counts": {"cat": [1], "dog": {"a": 2}}}}},
+        {"config": {"protocol": "transductive", "source_holdout": "much", "frozen_backbone": []}},
     ],
 )
 def test_values_of_other_types_are_no_errors(sound: Record, update: dict[str, Any]) -> None:
