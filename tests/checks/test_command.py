@@ -48,7 +48,7 @@ def test_the_exit_code_is_that_of_the_checks(monkeypatch, code):
 def test_a_registered_method_and_its_exit_code(tmp_path):
     done = dabench("check-method", "source_only", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "22 checks passed, 0 failed, 0 skipped" in done.stdout
+    assert "23 checks passed, 0 failed, 0 skipped" in done.stdout
     assert list(tmp_path.iterdir()) == []
     ended = done.stderr.splitlines()
     assert [line.partition(" of 6 processes: ")[0] for line in ended] == list("123456")
