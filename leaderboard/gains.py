@@ -8,7 +8,7 @@ from dabench.leaderboard.groups import BOUND, REFERENCE, Group, reference_for, u
 from dabench.leaderboard.rows import Row
 from dabench.leaderboard.seeds import moderated
 from dabench.leaderboard.settings import Ci, Settings
-from dabench.leaderboard.statistics.pairs import Family, compare, family
+from dabench.leaderboard.statistics.pairs import NO_SPREAD, Family, compare, family
 
 __all__ = ["Comparer", "cell_families", "with_moderated"]
 
@@ -80,12 +80,15 @@ class Comparer:
         notes = [f"unlike its {name}: {', '.join(differs)}"] if differs else []
         if row.tuned and not base.tuned:
             notes.append(f"no search is recorded for its {name}")
+        gain = compare(row.averages, base.averages, self.test, level)
+        if gain is not None and gain.test == NO_SPREAD:
+            notes.append(f"gain over {name}: all seeds give the same difference, so no interval")
         if base.chosen and not row.chosen:
             notes.append(f"its {name}: {base.chosen}")
         return replace(
             row,
             cells=cells,
-            gain=compare(row.averages, base.averages, self.test, level),
+            gain=gain,
             reference=reference,
             notes=(*row.notes, *notes),
         )

@@ -7,6 +7,7 @@ import typer
 
 if TYPE_CHECKING:
     from dabench.leaderboard.boards import Board, Reading
+    from dabench.leaderboard.settings import Settings
 
 __all__ = ["add_stats", "compare_rows", "selftest_intervals"]
 
@@ -36,15 +37,24 @@ def add_stats(app: typer.Typer) -> None:
             str | None,
             typer.Option("--select", help="Selection rule; default: what each run's protocol reports by."),
         ] = None,
+        config: Annotated[
+            Path | None, typer.Option(help="YAML, as for dabench leaderboard: intervals, test, fewest seeds.")
+        ] = None,
+        assign: Annotated[
+            list[str] | None, typer.Option("--set", help="key=value for --config, such as ci.level=0.9.")
+        ] = None,
     ) -> None:
         """Is A better than B, and how sure is that?"""
+        from dabench.leaderboard.settings_file import read_settings  # imports slow libraries
+
+        settings = read_settings(config, tuple(assign or ()))
         wanted = {"suite": suite, "backbone": backbone, "protocol": protocol}
-        compare_rows(results, a, b, {name: word for name, word in wanted.items() if word}, rule)
+        compare_rows(results, a, b, {name: word for name, word in wanted.items() if word}, rule, settings)
 
     @stats.command()
     def selftest(
         experiments: Annotated[
-            int, typer.Option("--experiments", min=1000, help="Simulated experiments a row.")
+            int, typer.Option("--experiments", min=5000, help="Simulated experiments a row.")
         ] = 40_000,
         style: Annotated[str, typer.Option("--format", help="table or csv.")] = "table",
         tests: Annotated[
@@ -56,7 +66,9 @@ def add_stats(app: typer.Typer) -> None:
             raise typer.Exit(OUTSIDE)
 
 
-def compare_rows(results: Path, a: str, b: str, wanted: dict[str, str], rule: str | None) -> None:
+def compare_rows(
+    results: Path, a: str, b: str, wanted: dict[str, str], rule: str | None, settings: "Settings"
+) -> None:
     """Answer for every board that has both rows.
 
     Raises:
@@ -66,7 +78,6 @@ def compare_rows(results: Path, a: str, b: str, wanted: dict[str, str], rule: st
     from dabench.leaderboard.boards import Site, Way, boards, common_way
     from dabench.leaderboard.reading import known_suites, read_runs
     from dabench.leaderboard.scoring import scored, selection_by
-    from dabench.leaderboard.settings import Settings
     from dabench.leaderboard.versus import names, pick, versus
     from dabench.leaderboard.versus_output import print_versus
     from dabench.selection import RULES
@@ -74,7 +85,7 @@ def compare_rows(results: Path, a: str, b: str, wanted: dict[str, str], rule: st
 
     if a == b:
         raise UserError(f"'{a}' is named twice", "name two rows, such as: dabench stats compare cdan dann")
-    selection, settings = selection_by(rule), Settings()
+    selection = selection_by(rule)
     runs, _ = read_runs(results)
     if rule is not None and rule != "last":
         runs = scored(results, runs, {rule: RULES.get(rule)})

@@ -15,7 +15,7 @@ from dabench.leaderboard.settings import Settings
 from dabench.leaderboard.standings import Comparison
 from dabench.leaderboard.statistics.images import image_bootstrap, mcnemar, mcnemar_counts
 from dabench.leaderboard.statistics.intervals import Difference, Interval
-from dabench.leaderboard.statistics.pairs import compare
+from dabench.leaderboard.statistics.pairs import Family, compare
 from dabench.leaderboard.stored_predictions import stored_predictions
 
 __all__ = ["ImageTest", "TaskVersus", "Versus", "names", "pick", "versus"]
@@ -67,6 +67,8 @@ class Versus:
     Attributes:
         comparison: of the averages, left minus right; None where a row has none.
         family: number of pairs that were corrected together.
+        alone: the same difference without what other rows tell of the variance; None where no test is
+            moderated.
     """
 
     reading: Reading
@@ -75,6 +77,7 @@ class Versus:
     comparison: Comparison | None
     tasks: tuple[TaskVersus, ...]
     family: int
+    alone: Difference | None = None
 
 
 def names(rows: Sequence[Row]) -> dict[str, Row]:
@@ -118,7 +121,10 @@ def versus(results: Path, reading: Reading, left: Row, right: Row, settings: Set
         images = _image_tests(results, task, left, right, settings.ci.level) if difference else ((), None, ())
         tasks.append(TaskVersus(task, one.interval, other.interval, difference, *images))
     family = sum(pair.adjusted is not None for pair in pairs.values())
-    return Versus(reading, left, right, found, tuple(tasks), family)
+    alone = None
+    if found is not None and table.test.moderates(left.averages, right.averages):
+        alone = compare(left.averages, right.averages, Family(), settings.ci.level)
+    return Versus(reading, left, right, found, tuple(tasks), family, alone)
 
 
 def _turned(one: Comparison) -> Comparison:

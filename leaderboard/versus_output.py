@@ -7,12 +7,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
+from dabench.leaderboard.rows import Row
 from dabench.leaderboard.settings import Settings
 from dabench.leaderboard.standing_notes import row_name
 from dabench.leaderboard.standings import Comparison
 from dabench.leaderboard.statistics.comparison_study import GAPS, TESTS, Outcome
 from dabench.leaderboard.statistics.coverage import HIGH, LOW, Coverage, coverage_rows, keeps_promise
 from dabench.leaderboard.statistics.intervals import Interval
+from dabench.leaderboard.statistics.pairs import NO_SPREAD
 from dabench.leaderboard.summary import say
 from dabench.leaderboard.versus import TaskVersus, Versus
 from dabench.leaderboard.view import half_width, metric_name, percent, points, step_words
@@ -47,7 +49,16 @@ def answer(found: Versus, settings: Settings) -> list[str]:
     if pair is None:
         lacking = [row_name(row) for row in (found.left, found.right) if row.average is None]
         return [f"No answer: no average over these tasks for {' and '.join(lacking)}."]
-    sentences = [_verdict(pair, left, right, settings), *_how(found, pair, left, right, settings)]
+    why = [
+        f"{name} is not ranked: {reason}."
+        for row, name in ((found.left, left), (found.right, right))
+        if (reason := _no_right(row))
+    ]
+    sentences = [
+        *why,
+        _verdict(pair, left, right, settings, bool(why)),
+        *_how(found, pair, left, right, settings),
+    ]
     places = found.reading.standings.rows
     ranks = []
     for row, name in ((found.left, left), (found.right, right)):
@@ -57,7 +68,9 @@ def answer(found: Versus, settings: Settings) -> list[str]:
     if pair.improvement is not None and pair.improvement.value is not None:
         one = pair.improvement
         between = (
-            f" ({one.low:.2f} to {one.high:.2f})" if one.low is not None and one.high is not None else ""
+            f" ({100 * settings.ci.level:g} % interval {one.low:.2f} to {one.high:.2f})"
+            if one.low is not None and one.high is not None
+            else ""
         )
         sentences.append(
             f"A run of {left} beats a run of {right} on the same task with probability "
@@ -67,12 +80,30 @@ def answer(found: Versus, settings: Settings) -> list[str]:
     return sentences
 
 
-def _verdict(pair: Comparison, left: str, right: str, settings: Settings) -> str:
+def _no_right(row: Row) -> str:
+    """Why a row takes no place; empty for a ranked one."""
+    if row.upper_bound:
+        return "upper bound, trained on target labels"
+    if row.chosen:
+        return row.chosen
+    if row.origins.trial:
+        return "a trial of a search"
+    if row.unavailable:
+        return "its selection rule is not available for all runs"
+    few = row.average is not None and row.average.n < row.min_seeds
+    return f"fewer than {row.min_seeds} seeds" if few else ""
+
+
+def _verdict(pair: Comparison, left: str, right: str, settings: Settings, unranked: bool) -> str:
+    if pair.test == NO_SPREAD:
+        return f"No answer: all seeds of {left} and {right} give the same difference, so there is no test."
     if pair.p is None:
         return f"No answer: {left} and {right} have too few seeds for a test."
     better, worse = (left, right) if pair.interval.mean > 0 else (right, left)
     word = "Yes" if pair.interval.mean > 0 else "No"
     error = 1 - settings.ci.level
+    if unranked and pair.p < error:
+        return f"Alone, {better} is told apart from {worse}, and better; that is no claim of the table."
     if pair.resolved or (pair.adjusted is None and pair.p < error):
         return f"{word}: {better} is better than {worse} here."
     if pair.p < error:
@@ -100,6 +131,11 @@ def _how(found: Versus, pair: Comparison, left: str, right: str, settings: Setti
         if pair.adjusted is not None:
             corrected = f"; {_p(pair.adjusted)} after Holm's correction over {found.family} pairs"
         sentences.append(f"Test: {pair.test}, {_p(pair.p)}{corrected}.")
+    if found.alone is not None and found.alone.p is not None:
+        sentences.append(
+            f"By itself, without the other rows' variances: {half_width(found.alone.interval)}, "
+            f"{_p(found.alone.p)} ({found.alone.test})."
+        )
     return sentences
 
 

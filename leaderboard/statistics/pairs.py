@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 FEWEST_PAIRED = 3
-NO_SPREAD = "no test: seeds give equal values"
+NO_SPREAD = "no test: all seeds give the same difference"
 Kind = Literal["auto", "moderated_t", "welch"]
 Values = Mapping[int, float]
 
@@ -147,8 +147,8 @@ def usual_freedom(how: Family, seeds: int) -> float:
 def compare(left: Values, right: Values, how: Family, level: float = LEVEL) -> Difference | None:
     """Compare two rows, each seed to value; None where a side is empty.
 
-    There is a difference without interval where a side has one seed, and where the seeds of each give equal
-    values: nothing then tells how much the next seed would change.
+    There is a difference without interval where a side has one seed, and where all seeds give the same
+    difference: nothing then tells how much the next seed would change.
     """
     if not left or not right:
         return None

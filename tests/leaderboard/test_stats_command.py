@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import typer
+from scipy import stats
 from typer.testing import CliRunner
 
 from dabench.errors import UserError
@@ -74,9 +75,47 @@ def test_what_seeds_do_not_say(app: typer.Typer, small_sweep: list[Record], writ
     assert ("Not told apart" in text) or ("Perhaps" in text)
     assert "gsda is not ranked" not in text
     bound = ask(app, results, "target_only", "dann")
-    assert "Yes: target_only is better than dann here." in bound
+    assert "target_only is not ranked: upper bound, trained on target labels." in bound
+    assert "Alone, target_only is told apart from dann, and better" in bound
+    assert "Yes:" not in bound
     assert "not ranked together, so not corrected" in bound
     assert "target_only is not ranked" in bound
+
+
+def test_the_settings_are_those_of_the_page(
+    app: typer.Typer, small_sweep: list[Record], written: Write
+) -> None:
+    results = written(small_sweep)
+    text = ask(app, results, "dann", "cdan", "--set", "compare.test=welch", "--set", "ci.level=0.9")
+    assert "Test: Welch's t, 3 and 3 seeds" in text
+    assert "90 % interval" in text
+    few = ask(app, results, "dann", "cdan", "--set", "min_seeds=4")
+    assert "dann is not ranked: fewer than 4 seeds." in few
+    assert "Yes:" not in few
+
+
+def test_a_moderated_answer_says_what_the_two_rows_tell_alone(
+    app: typer.Typer, record: Make, written: Write
+) -> None:
+    rng = np.random.default_rng(3)
+    values = {f"m{k}": 0.5 + 0.02 * k + 0.01 * rng.standard_normal(5) for k in range(8)}
+    records = [record(name, task, seed, float(value)) for name, given in values.items()
+               for task in ("A->B", "B->A") for seed, value in enumerate(given)]  # fmt: skip
+    text = ask(app, written(records), "m7", "m0")
+    alone = stats.ttest_rel(values["m7"], values["m0"])
+    half = 100 * (alone.confidence_interval().high - alone.confidence_interval().low) / 2
+    assert "Test: moderated paired t, 5 shared seeds" in text
+    assert f"By itself, without the other rows' variances: ±{half:.2f}, p " in text
+    assert "(paired t, 5 shared seeds)" in text
+    assert "with probability 1.00 (95 % interval 1.00 to 1.00)" in text
+
+
+def test_seeds_that_agree_exactly_answer_nothing(app: typer.Typer, record: Make, written: Write) -> None:
+    records = [record(name, task, seed, value) for name, value in (("cdan", 0.8), ("dann", 0.7))
+               for task in ("A->B", "B->A") for seed in range(3)]  # fmt: skip
+    text = ask(app, written(records), "cdan", "dann")
+    assert "No answer: all seeds of cdan and dann give the same difference" in text
+    assert "±0.00 " not in text.split("minus")[1].split("Rank")[0]
 
 
 def test_an_incomplete_row_is_compared_on_what_all_have(
@@ -225,14 +264,14 @@ def test_selftest_fails_where_an_interval_is_too_narrow(
         return 1.96 * values.std(axis=-1, ddof=1) / values.shape[-1] ** 0.5
 
     monkeypatch.setattr(coverage, "half_widths", narrow)
-    outcome = CliRunner().invoke(app, ["stats", "selftest", "--experiments", "1000"])
+    outcome = CliRunner().invoke(app, ["stats", "selftest", "--experiments", "5000"])
     assert outcome.exit_code == 1
     assert "DOES NOT keep its promise" in outcome.stdout
 
 
 def test_selftest_as_csv_is_read_back(app: typer.Typer) -> None:
-    outcome = CliRunner().invoke(app, ["stats", "selftest", "--experiments", "1000", "--format", "csv"])
-    assert coverage.from_csv(outcome.stdout) == coverage.simulate(1000)
+    outcome = CliRunner().invoke(app, ["stats", "selftest", "--experiments", "5000", "--format", "csv"])
+    assert coverage.from_csv(outcome.stdout) == coverage.simulate(5000)
 
 
 def test_the_study_of_tests_runs(app: typer.Typer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,7 +279,7 @@ def test_the_study_of_tests_runs(app: typer.Typer, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(comparison_study, "ROWS", (4, 8))
     outcome = CliRunner().invoke(
-        app, ["stats", "selftest", "--tests", "--experiments", "1000"], env={"COLUMNS": "200"}
+        app, ["stats", "selftest", "--tests", "--experiments", "5000"], env={"COLUMNS": "200"}
     )
     assert outcome.exit_code == 0, outcome.output
     rows = [line.split() for line in outcome.stdout.splitlines() if line.split()[:1] in (["4"], ["8"])]
