@@ -18,6 +18,10 @@ import pytest
 
 from dabench.records import RecordStore
 
+# Programs that tests start.
+collect_ignore = [
+    "forkserver.py", "hostile.py", "hostile_files.py", "malformed.py", "sbatch.py", "two_nodes.py",
+]  # fmt: skip
 HERE = Path(__file__).parent
 QUICK = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "COLUMNS": "200"}
 # Not the same in two runs of one configuration: when, how long, on how much memory.
