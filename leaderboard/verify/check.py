@@ -1,6 +1,6 @@
 """Recompute the records of a results folder from their files: one verdict a run."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -41,13 +41,15 @@ def verify_runs(
     total = len(runs) + len(further)
     report = None if advance is None else partial(_shifted, advance, total)
     examined = examine_all(results, runs, jobs, partial(report, 0) if report else None)
-    agreements = {}
-    if reruns is not None:
-        agreements = _rerun(runs, reruns, further, jobs, partial(report, len(runs)) if report else None)
     wrong, notes = same_run(runs), repeated(runs)
     labels = {file: one.labels for file, one in examined.items() if one.labels}
     for file, sentences in foreign_labels(runs, labels).items():
         wrong[file] += sentences
+    agreements = {}
+    if reruns is not None:
+        sound = {file for file, one in examined.items() if one.complete and not one.wrong} - wrong.keys()
+        beyond = partial(report, len(runs)) if report else None
+        agreements = _rerun(runs, sound, reruns, further, jobs, beyond)
     verdicts = {}
     for run in runs:
         one = examined[run.file]
@@ -75,9 +77,14 @@ def _verdict(
 
 
 def _rerun(
-    runs: Sequence[Run], folder: Path, reruns: Sequence[Run], jobs: int, advance: Advance | None
+    runs: Sequence[Run],
+    recomputed: Collection[str],
+    folder: Path,
+    reruns: Sequence[Run],
+    jobs: int,
+    advance: Advance | None,
 ) -> dict[str, Agreement]:
     """Compare with reruns that are themselves recomputed and not wrong."""
     examined = examine_all(folder, reruns, jobs, advance)
     sound = [run for run in reruns if examined[run.file].complete and not examined[run.file].wrong]
-    return compare_reruns(runs, sound)
+    return compare_reruns(runs, sound, recomputed)

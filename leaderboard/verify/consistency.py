@@ -9,6 +9,7 @@ import itertools
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,10 +63,8 @@ def _protocols(record: Record) -> tuple[str, ...]:
     if not isinstance(given, str) or not isinstance(held, int | float):
         return ("none",)
     frozen = config.get("frozen_backbone") is True
-    named = RunConfig.model_construct(
-        protocol=given, source_holdout=held, frozen_backbone=frozen, method=record.method, seed=record.seed
-    )
-    name = named.protocol_name
+    named: Any = {"protocol": given, "source_holdout": held, "frozen_backbone": frozen}
+    name = RunConfig.model_construct(**named).protocol_name
     return name, f"{given}, changed{name.removeprefix(given)}"
 
 

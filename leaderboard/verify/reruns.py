@@ -1,23 +1,34 @@
 """Do runs of the same configuration, made elsewhere, agree with those of a results folder?
 
-A rerun of a row on a task agrees where its value lies in the prediction interval of the row's seeds there:
-with n values of mean m and standard deviation s, and k reruns of the row on all tasks together,
+A run is judged by the rerun of its own seed: the same value agrees. Another value differs where configuration
+and machine are the same and the device is a processor, which computes the same twice. Elsewhere rounding may
+have sent training another way; the two values then differ at most as those of two seeds do, by
+
+    t(d, 1 - 0.05 / (2 k)) s sqrt(2)
+
+with s and d = n - 1 of the row's n other seeds on the task, k comparisons of the row. A self-reported run
+within that stays self-reported: only its own value, made again, raises it.
+
+Reruns of other seeds never raise a run. They tell against it where they lie outside of the prediction
+interval of the row's n other seeds, of mean m,
 
     m ± t(d, 1 - 0.05 / (2 k)) s sqrt(1 + 1 / n)
 
-holds all k with probability at least 0.95 if they are drawn as the n were, d = n - 1 (Hahn & Meeker,
-Statistical Intervals, 1991, sections 4.7 and 4.8; Bonferroni for k > 1). Where the row has two seeds or more
-on three tasks or more, s and d are also moderated over its tasks (Smyth 2004, ``statistics.moderated``) and
-the wider interval counts: three seeds that happen to agree to the last image would else accuse every honest
-rerun. A rerun with the same seed and the same value agrees without any interval.
+(Hahn & Meeker, Statistical Intervals, 1991, sections 4.7 and 4.8; Bonferroni for k > 1). In both, only runs
+that were recomputed count, and never the judged one: who invents a value would widen the interval that is to
+find it. Where the row has two such seeds or more on three tasks or more, s and d are also moderated over its
+tasks (Smyth 2004, ``statistics.moderated``) and the wider interval counts: three seeds that happen to agree
+to the last image would else accuse every honest rerun. For the same reason no interval is narrower than one
+test image each way.
 """
 
+import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import t as student_t
 
 from dabench.leaderboard.frame import newest_per_seed
@@ -42,7 +53,11 @@ class Agreement:
 
 
 def prediction_interval(
-    values: ArrayLike, runs: int = 1, level: float = LEVEL, moderated: Spread | None = None
+    values: ArrayLike,
+    runs: int = 1,
+    level: float = LEVEL,
+    moderated: Spread | None = None,
+    least: float = 0.0,
 ) -> tuple[float, float] | None:
     """The interval that holds as many further values, all of them, with probability at least ``level``.
 
@@ -52,6 +67,7 @@ def prediction_interval(
         level: in (0, 1).
         moderated: variance of one value and its degrees of freedom, as other tasks let expect them; the
             wider of the two intervals counts.
+        least: half the width that it has at least.
 
     >>> low, high = prediction_interval([70, 71, 74])
     >>> f"{low:.2f} to {high:.2f}"
@@ -61,13 +77,20 @@ def prediction_interval(
     n = len(array)
     if n < 2:
         return None
-    own = float(array.var(ddof=1)), n - 1.0
+    half = max(least, _half_width(array, runs, level, moderated, 1 + 1 / n))
+    return float(array.mean()) - half, float(array.mean()) + half
+
+
+def _half_width(
+    array: NDArray[np.float64], runs: int, level: float, moderated: Spread | None, factor: float
+) -> float:
+    """Of an interval for a number whose variance is ``factor`` times that of one of (n,) values."""
+    own = float(array.var(ddof=1)), len(array) - 1.0
     error = (1 - level) / (2 * runs)
-    half = max(
-        float(student_t.ppf(1 - error, freedom)) * (variance * (1 + 1 / n)) ** 0.5
+    return max(
+        float(student_t.ppf(1 - error, freedom)) * math.sqrt(variance * factor)
         for variance, freedom in (own, moderated or own)
     )
-    return float(array.mean()) - half, float(array.mean()) + half
 
 
 def spreads(values: Mapping[str, Sequence[float]]) -> dict[str, Spread]:
@@ -88,12 +111,15 @@ def spreads(values: Mapping[str, Sequence[float]]) -> dict[str, Spread]:
     }
 
 
-def compare_reruns(runs: Sequence[Run], reruns: Sequence[Run]) -> dict[str, Agreement]:
+def compare_reruns(
+    runs: Sequence[Run], reruns: Sequence[Run], recomputed: Collection[str]
+) -> dict[str, Agreement]:
     """Compare every run that was run again, by its file.
 
     Args:
         runs: of the results folder.
         reruns: made elsewhere and recomputed; failed ones are passed by.
+        recomputed: files of those runs whose numbers follow from their predictions.
     """
     again = _rows(reruns)
     found: dict[str, Agreement] = {}
@@ -102,7 +128,7 @@ def compare_reruns(runs: Sequence[Run], reruns: Sequence[Run]) -> dict[str, Agre
         for one in groups:
             matching = [run for other in others if _same(one, other) for run in newest_per_seed(other.runs)]
             if matching:
-                found |= _row(newest_per_seed(one.runs), matching)
+                found |= _row(newest_per_seed(one.runs), matching, recomputed)
     return found
 
 
@@ -124,17 +150,47 @@ def _same(one: Group, other: Group) -> bool:
     return images and mine == (other.method, other.upper_bound, other.configuration)
 
 
-def _row(used: Sequence[Run], reruns: Sequence[Run]) -> dict[str, Agreement]:
+@dataclass(frozen=True)
+class _Judged:
+    """A run and what it is compared with: recomputed values of its row's other seeds on the task.
+
+    Attributes:
+        spread: of those, moderated over the row's tasks; None for fewer than two.
+        comparisons: of the whole row.
+        image: what one test image adds to the metric, at most.
+    """
+
+    run: Run
+    reruns: Sequence[Run]
+    others: Sequence[float]
+    spread: Spread | None
+    comparisons: int
+    image: float
+    recomputed: bool
+
+
+def _row(used: Sequence[Run], reruns: Sequence[Run], recomputed: Collection[str]) -> dict[str, Agreement]:
     known, further = _by_task(used), _by_task(reruns)
-    spread = spreads({task: [_value(run) for run in here] for task, here in known.items()})
+    sound = [run for run in used if run.file in recomputed]
+    comparisons = sum(len(known.get(task, ())) * len(others) for task, others in further.items())
     found: dict[str, Agreement] = {}
     for task, others in further.items():
-        here = known.get(task, [])
-        values = [_value(run) for run in here]
-        interval = prediction_interval(values, len(reruns), moderated=spread.get(task))
-        for run in here:
-            found[run.file] = _agreement(run, others, interval, len(here))
+        image = _one_image(others[0])
+        for run in known.get(task, ()):
+            rest = _by_task([one for one in sound if one is not run])
+            values = {name: [_value(one) for one in here] for name, here in rest.items()}
+            spread, own = spreads(values).get(task), values.get(task, [])
+            known_run = run.file in recomputed
+            found[run.file] = _agreement(_Judged(run, others, own, spread, comparisons, image, known_run))
     return found
+
+
+def _one_image(run: Run) -> float:
+    """What one test image more adds to a run's metric, at most; of a recomputed run."""
+    assert run.record.metrics is not None
+    counts = [sum(row) for row in run.record.metrics.confusion]
+    seen = [count for count in counts if count]
+    return 1 / sum(seen) if run.record.metric == "accuracy" else 1 / (len(seen) * min(seen))
 
 
 def _by_task(runs: Sequence[Run]) -> dict[str, list[Run]]:
@@ -144,32 +200,64 @@ def _by_task(runs: Sequence[Run]) -> dict[str, list[Run]]:
     return dict(found)
 
 
-def _agreement(
-    run: Run, reruns: Sequence[Run], interval: tuple[float, float] | None, seeds: int
-) -> Agreement:
-    copies = [other for other in reruns if _is_copy(run, other)]
+def _agreement(judged: _Judged) -> Agreement:
+    run = judged.run
+    copies = [other for other in judged.reruns if _is_copy(run, other)]
     if copies:
         return Agreement(None, f"{copies[0].file!r} among the reruns is a copy of this very run")
-    equal = [
-        other
-        for other in reruns
-        if other.record.seed == run.record.seed and abs(_value(other) - _value(run)) <= ROUNDING
-    ]
-    if equal:
-        return Agreement(True, f"run again with seed {run.record.seed}: the same value, {_value(run):.4f}")
+    own = [other for other in judged.reruns if other.record.seed == run.record.seed]
+    return _own_seed(judged, own) if own else _other_seeds(judged)
+
+
+def _own_seed(judged: _Judged, reruns: Sequence[Run]) -> Agreement:
+    """By the rerun of the same seed that comes closest; there is one."""
+    run = judged.run
+    one = min(reruns, key=lambda other: (abs(_value(other) - _value(run)), other.file))
+    apart = abs(_value(one) - _value(run))
+    again = f"run again with seed {run.record.seed}"
+    if apart <= ROUNDING:
+        return Agreement(True, f"{again}: the same value, {_value(run):.4f}")
+    again += f": {_value(one):.4f}, not {_value(run):.4f}"
+    if any(_repeats_exactly(run, other) for other in reruns):
+        return Agreement(False, f"{again}, on an equal machine, where the same run gives the same value")
+    most, words = judged.image, "one test image"
+    if len(judged.others) > 1:
+        array = np.asarray(judged.others, np.float64)
+        seeds = _half_width(array, judged.comparisons, LEVEL, judged.spread, 2.0)
+        most, words = max((most, words), (seeds, f"what {_counted(len(array))} of its row let expect"))
+    inside = apart <= most + ROUNDING
+    reason = f"{again}, {'within' if inside else 'more than'} {most:.4f}, {words}"
+    return Agreement((True if judged.recomputed else None) if inside else False, reason)
+
+
+def _repeats_exactly(run: Run, other: Run) -> bool:
+    """Whether two runs of one configuration should be equal to the bit: one processor and software."""
+    mine, theirs = run.record, other.record
+    same = mine.run_id == theirs.run_id and mine.environment == theirs.environment
+    return same and mine.environment.get("device") == "cpu"
+
+
+def _other_seeds(judged: _Judged) -> Agreement:
+    """By reruns of other seeds, which can tell against a run and not for it."""
+    interval = prediction_interval(
+        judged.others, judged.comparisons, moderated=judged.spread, least=judged.image
+    )
+    without = f"not run again with its seed {judged.run.record.seed}"
+    others = f"{_counted(len(judged.others))} besides it"
     if interval is None:
-        return Agreement(None, f"run again, but {_counted(seeds)} gives no interval to compare with")
+        return Agreement(
+            None, f"{without}; {others} that could be recomputed give no interval to compare with"
+        )
     low, high = interval
-    words = f"{low:.4f} to {high:.4f}, the prediction interval of {seeds} seeds"
-    outside = [other for other in reruns if not low - ROUNDING <= _value(other) <= high + ROUNDING]
+    words = f"{low:.4f} to {high:.4f}, the prediction interval of {others}"
+    outside = [run for run in judged.reruns if not low - ROUNDING <= _value(run) <= high + ROUNDING]
     if outside:
         one = outside[0]
         more = f" and {len(outside) - 1} more" if len(outside) > 1 else ""
         return Agreement(
             False, f"run again with seed {one.record.seed}: {_value(one):.4f}{more}, outside of {words}"
         )
-    shown = ", ".join(f"{_value(other):.4f}" for other in reruns[:5])
-    return Agreement(True, f"run again with {_counted(len(reruns))}: {shown}, inside of {words}")
+    return Agreement(None, f"{without}; its row with {_counted(len(judged.reruns))}, inside of {words}")
 
 
 def _counted(seeds: int) -> str:
