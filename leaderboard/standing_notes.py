@@ -51,8 +51,9 @@ def _spread(table: Table, standings: "Standings") -> Iterator[str]:
     if standings.shared_seed is not None:
         part = f"{100 * standings.shared_seed:.0f} %"
         yield (
-            f"Of the variance over seeds, an estimated {part} is shared by all tasks of a row "
-            "(intervals that take tasks for independent miss it; the default one does not)."
+            f"Of the variance over seeds, an estimated {part} at least is shared by all tasks of a row "
+            "(more where tasks differ much in spread; intervals that take tasks for independent miss it, "
+            "the default one does not)."
         )
 
 

@@ -71,7 +71,9 @@ def _show_notes(console: Console, reading: Reading) -> None:
         say(console, f"  Not the whole suite, only what every row has run: {plain(', '.join(table.tasks))}")
     if any(row.average for row in table.rows):
         kinds = interval_names([row.average for row in table.rows])
-        say(console, f"  ± is the half-width of the {kinds} interval over seeds")
+        say(console, f"  ± of an average is the half-width of its {kinds} interval over seeds")
+        if any(row.gain for row in table.rows):
+            say(console, f"  ± of a gain, not corrected: {table.test.words}")
     if order.rows:
         say(console, "  Ranks are intervals of places; rows that share a letter are not told apart:")
         say(console, f"  {order.test}")
@@ -162,7 +164,7 @@ def _changed(board: BoardChange) -> RichTable:
     for head in ("method", "change", "average", "difference", "rank", "what"):
         shown.add_column(head)
     for row in words.rows_that_moved(board.rows):
-        told = " ".join(filter(None, (words.shift(row.difference), words.noise(row.difference))))
+        told = words.told(row)
         name = f"{plain(row.method)}\n  {plain(row.label)}" if row.label else plain(row.method)
         tasks, rescored = (
             _counted(len(row.cells), "task", ""),

@@ -45,7 +45,7 @@ def test_it_writes_the_page_and_prints_the_averages(
     assert ["–", "target_only (upper bound)", "2/2", "96.33 ±1.43 n=3", "+40.83 ±0.72", "–"] in rows
     assert "cdan (worse than not adapting)" in [row[1] for row in rows if len(row) > 1]
     assert "at the last step" in outcome.stdout
-    assert "± is the half-width of the Student-t interval over seeds" in outcome.stdout
+    assert "± of an average is the half-width of its Student-t interval over seeds" in outcome.stdout
     assert "Holm's correction" in outcome.stdout
     assert "1 of 34 runs failed" in outcome.stdout
     assert "skipped broken.json" in outcome.stderr

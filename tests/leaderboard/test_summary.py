@@ -33,7 +33,7 @@ def leaderboard(results: Path, *arguments: str | Path) -> int:
 def test_it_says_what_the_order_is_worth_and_what_was_checked(results: Path, capsys: Output) -> None:
     assert leaderboard(results) == 0
     out = capsys.readouterr().out
-    assert "± is the half-width of the Student-t interval over seeds" in out
+    assert "± of an average is the half-width of its Student-t interval over seeds" in out
     assert "Holm's correction over all pairs of ranked rows" in out
     assert "Runs checked against their files: 12 recomputed" in out
     assert re.search(r"^ +1(–2)? [a-z]+ +dann", out, re.MULTILINE)
