@@ -69,8 +69,8 @@ def interval_names(intervals: Iterable[Interval | None]) -> str:
     >>> interval_names([Interval(0.5, 0.1, 3), None, Interval(0.5, 0.1, 9, "stratified bootstrap")])
     'Student-t or stratified bootstrap'
     """
-    kinds = sorted({one.kind for one in intervals if one is not None and one.half_width is not None})
-    return " or ".join("Student-t" if kind == "t" else kind for kind in kinds) or "Student-t"
+    kinds = {one.kind for one in intervals if one is not None and one.half_width is not None}
+    return " or ".join(sorted("Student-t" if kind == "t" else kind for kind in kinds)) or "Student-t"
 
 
 def p_value(p: float) -> str:

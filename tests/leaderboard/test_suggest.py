@@ -80,6 +80,10 @@ def test_the_command_prints_and_writes_an_order(
     assert "cdan and dann" in outcome.stdout
     priorities = read_order(order)
     assert [one.method for one in priorities] == ["cdan", "dann"]
-    assert priorities[0].seeds == tuple(json.loads(order.read_text())[0]["seeds"])
+    assert (
+        priorities[0].seeds
+        == json.loads(order.read_text())[0]["seeds"]
+        == [*range(3, 3 + len(priorities[0].seeds or []))]
+    )
     outcome = CliRunner().invoke(app, [*arguments[:3], "--most", "1"])
     assert "No neighbours would be told apart by 1 further seeds or fewer" in outcome.stdout
