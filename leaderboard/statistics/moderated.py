@@ -147,7 +147,7 @@ def bounded_variances(
     """Squeezed variances whose prior counts ``MOST_WEIGHT`` at most, and none below the row's own.
 
     A row that varies much more than the others would else be told that it does not: the nominal 95 %
-    interval of a row of four times their SD holds the truth in 81 to 86 % of cases without this bound, in 87
+    interval of a row of four times their SD holds the truth in 80 to 86 % of cases without this bound, in 87
     to 91 % with it (docs/statistics.md).
 
     Args, returns and raises: as ``squeeze_variances``.
