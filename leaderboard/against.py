@@ -49,8 +49,11 @@ class CellChange:
     Attributes:
         before, now: intervals over seeds; None where there was or is no value.
         seeds: which seeds were added, removed or have other values, in words.
-        difference: now minus before where seeds have other values, else added minus old seeds, or kept minus
-            removed ones; None where there is nothing to compare.
+        difference: now minus before where other runs of the same seeds have other values, else added minus
+            old seeds, or kept minus removed ones; None where there is nothing to compare. Nor where a run was
+            rescored: that the same run has another value is no matter of noise.
+        measure: what ``difference`` is, in words: not always that of the two averages.
+        rescored: runs of the same identity with other values.
     """
 
     task: str
@@ -59,6 +62,8 @@ class CellChange:
     now: Interval | None
     seeds: str = ""
     difference: Difference | None = None
+    measure: str = ""
+    rescored: tuple[Rescored, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ class RowChange:
         kind: ``moved`` where only its rank is another, since other rows have changed.
         settings: how its configuration differs from the older one's; empty where it does not.
         before, now: its averages.
-        seeds, difference: as of a cell, for the averages.
+        seeds, difference, measure: as of a cell, for the averages.
         cells: those that are not the same.
         rescored: runs of the same identity with other values.
     """
@@ -84,6 +89,7 @@ class RowChange:
     place_now: Place = Place()
     seeds: str = ""
     difference: Difference | None = None
+    measure: str = ""
     cells: tuple[CellChange, ...] = ()
     rescored: tuple[Rescored, ...] = ()
 
@@ -229,18 +235,20 @@ def _place(row: Row, reading: "Reading") -> Place:
 
 
 def _changed(old: Row, before: "Reading", new: Row, now: "Reading", level: float) -> RowChange:
-    cells = tuple(_cells(old, new, level))
     rescored = tuple(_rescored(old, new))
+    cells = tuple(_cells(old, new, level, rescored))
     places = _place(old, before), _place(new, now)
     settings = "" if old.group.configuration == new.group.configuration else _settings(old, new)
     if cells or rescored or settings:
         kind: Kind = "changed"
     else:
         kind = "same" if places[0] == places[1] else "moved"
-    seeds, shift = _moved(old.averages, new.averages, level)
+    seeds, shift, measure = _moved(old.averages, new.averages, level)
+    if rescored:
+        shift, measure = None, ""
     return RowChange(
         new.method, new.group.label, kind, settings, old.average, new.average, *places, seeds, shift,
-        cells, rescored,
+        measure, cells, rescored,
     )  # fmt: skip
 
 
@@ -253,20 +261,25 @@ def _settings(old: Row, new: Row) -> str:
     return f"other configuration: {words}{more}" if words else "other configuration or images"
 
 
-def _cells(old: Row, new: Row, level: float) -> Iterator[CellChange]:
+def _cells(old: Row, new: Row, level: float, rescored: Sequence[Rescored]) -> Iterator[CellChange]:
     """The tasks on which anything has changed."""
     for task in dict.fromkeys((*new.cells, *old.cells)):
         before, now = old.cells.get(task), new.cells.get(task)
         values = (before.values if before else {}), (now.values if now else {})
-        seeds, shift = _moved(*values, level)
+        seeds, shift, measure = _moved(*values, level)
+        again = tuple(one for one in rescored if one.task == task)
+        if again:
+            shift, measure = None, ""
         if seeds:
             kind: Kind = "changed" if all(values) else "new" if values[1] else "removed"
             intervals = before.interval if before else None, now.interval if now else None
-            yield CellChange(task, kind, *intervals, seeds, shift)
+            yield CellChange(task, kind, *intervals, seeds, shift, measure, again)
 
 
-def _moved(old: Mapping[int, float], new: Mapping[int, float], level: float) -> tuple[str, Difference | None]:
-    """Which seeds differ, in words, and the difference that tells whether it is more than noise."""
+def _moved(
+    old: Mapping[int, float], new: Mapping[int, float], level: float
+) -> tuple[str, Difference | None, str]:
+    """Which seeds differ, in words, the difference that tells whether it is more than noise, and its name."""
     shared = old.keys() & new.keys()
     other = {seed for seed in shared if abs(old[seed] - new[seed]) > ROUNDING}
     added = {seed: new[seed] for seed in new.keys() - shared}
@@ -274,14 +287,17 @@ def _moved(old: Mapping[int, float], new: Mapping[int, float], level: float) -> 
     parts = ((added, "added"), (removed, "removed"), (other, "with another value"))
     words = "; ".join(f"{_seeds(seeds)} {what}" for seeds, what in parts if seeds)
     if not words or not old or not new:
-        return words, None
+        return words, None, ""
+    measure = "kept seeds minus removed"
     left: Mapping[int, float] = new
     right: Mapping[int, float] = removed
     if other:  # the same seeds before and now: pairs
         left, right = {seed: new[seed] for seed in shared}, {seed: old[seed] for seed in shared}
+        measure = "now minus before, seed by seed"
     elif added:
         left, right = added, removed or old
-    return words, compare_rows(left, right, Family(), level)
+        measure = f"new seeds minus {'removed' if removed else 'old'}"
+    return words, compare_rows(left, right, Family(), level), measure
 
 
 def _seeds(seeds: Iterable[int]) -> str:

@@ -1,12 +1,12 @@
 """What a change is called, on the page and in the terminal."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from dabench.leaderboard.against import Changes, Place, RowChange, beyond_noise
+from dabench.leaderboard.against import CellChange, Changes, Place, Rescored, RowChange, beyond_noise
 from dabench.leaderboard.statistics.intervals import Difference, Interval
 from dabench.leaderboard.view import half_width, percent, points
 
-__all__ = ["averages", "noise", "place", "ranks", "rows_that_moved", "shift", "summary"]
+__all__ = ["again", "averages", "noise", "place", "ranks", "rows_that_moved", "shift", "summary", "told"]
 
 DASH = "–"
 TO = " → "
@@ -27,6 +27,26 @@ def shift(difference: Difference | None) -> str:
     if difference is None:
         return ""
     return f"{points(difference.interval.mean)} {half_width(difference.interval)}".strip()
+
+
+def again(rescored: Sequence[Rescored]) -> str:
+    """How many runs have another value under the same identity, and by how much at most; empty for none.
+
+    >>> again([Rescored("A->B", 0, "", 0.9, 0.5), Rescored("A->B", 1, "", 0.5, 0.6)])
+    'rescored, 2 runs, largest change −40.00 points'
+    """
+    if not rescored:
+        return ""
+    largest = max((one.now - one.before for one in rescored), key=abs)
+    runs = f"{len(rescored)} run{'s' if len(rescored) > 1 else ''}"
+    return f"rescored, {runs}, largest change {points(largest)} points"
+
+
+def told(change: RowChange | CellChange) -> str:
+    """All of a difference in one line: how much, of what, whether more than noise; or what was rescored."""
+    if change.rescored or change.difference is None:
+        return again(change.rescored)
+    return f"{shift(change.difference)} ({change.measure}): {noise(change.difference)}"
 
 
 def averages(before: Interval | None, now: Interval | None) -> str:

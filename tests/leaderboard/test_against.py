@@ -9,7 +9,7 @@ import pytest
 from dabench.errors import UserError
 from dabench.leaderboard.against import BoardChange, Changes, Place, RowChange, compare
 from dabench.leaderboard.boards import Reading
-from dabench.leaderboard.change_words import noise, ranks, shift, summary
+from dabench.leaderboard.change_words import noise, ranks, shift, summary, told
 from dabench.leaderboard.choices import Selection
 from dabench.leaderboard.frame import tidy, to_csv
 from dabench.leaderboard.older import read_older
@@ -22,6 +22,7 @@ Make = Callable[..., Record]
 Readings = tuple[Reading, ...]
 Read = Callable[..., Readings]
 
+OTHER = {"config": {"optimiser": {"lr": 0.02}}}  # other runs of the same seeds
 OLD = {"source_only": (0.50, 0.52, 0.51), "dann": (0.60, 0.63, 0.61), "cdan": (0.55, 0.56, 0.57)}
 
 
@@ -82,21 +83,25 @@ def test_the_same_run_with_another_value_is_rescored(read: Read) -> None:
     ]
     assert changes.rescored == 2
     assert found.seeds == "seed 2 with another value"
+    assert found.difference is None
+    assert told(found) == "rescored, 2 runs, largest change +10.00 points"
+    assert [told(cell) for cell in found.cells] == ["rescored, 1 run, largest change +10.00 points"] * 2
     assert "2 runs rescored" in summary(changes)
 
 
 def test_a_change_of_all_seeds_is_compared_in_pairs(read: Read) -> None:
-    changes = compare(read(OLD), read(OLD | {"dann": (0.61, 0.64, 0.62)}))
+    changes = compare(read(OLD), read(OLD | {"dann": (0.61, 0.641, 0.619)}, **OTHER))
     found = row(changes, "dann")
     assert found.difference is not None
     assert found.difference.paired
+    assert found.measure == "now minus before, seed by seed"
     assert found.difference.interval.mean == pytest.approx(0.01)
     assert found.beyond_noise is True
     assert noise(found.difference) == "more than noise"
 
 
 def test_a_change_within_the_noise(read: Read) -> None:
-    found = row(compare(read(OLD), read(OLD | {"dann": (0.62, 0.61, 0.63)})), "dann")
+    found = row(compare(read(OLD), read(OLD | {"dann": (0.62, 0.61, 0.63)}, **OTHER)), "dann")
     assert found.beyond_noise is False
     assert noise(found.difference) == "within noise"
 
@@ -105,6 +110,7 @@ def test_added_seeds_are_compared_with_those_that_were_there(read: Read) -> None
     new = OLD | {"dann": (*OLD["dann"], 0.80, 0.81)}
     found = row(compare(read(OLD), read(new)), "dann")
     assert found.seeds == "seeds 3, 4 added"
+    assert found.measure == found.cells[0].measure == "new seeds minus old"
     assert found.difference is not None
     assert not found.difference.paired
     # By hand: 0.805 - 1.84 / 3, variances 0.00005 / 2 and (7/30000) / 3
@@ -117,6 +123,7 @@ def test_removed_seeds_are_compared_with_those_that_stay(read: Read) -> None:
     old = OLD | {"dann": {0: 0.60, 1: 0.61, 2: 0.62, 3: 0.30, 4: 0.31}}
     found = row(compare(read(old), read(OLD | {"dann": {0: 0.60, 1: 0.61, 2: 0.62}})), "dann")
     assert found.seeds == "seeds 3, 4 removed"
+    assert found.measure == "kept seeds minus removed"
     assert found.difference is not None
     assert found.difference.interval.mean == pytest.approx(0.61 - 0.305)
     assert found.beyond_noise is True
@@ -245,7 +252,8 @@ def test_a_line_that_was_changed_by_hand_is_named(
 
 
 def test_words_of_a_difference(read: Read) -> None:
-    found = row(compare(read(OLD), read(OLD | {"dann": (0.61, 0.64, 0.62)})), "dann")
-    assert shift(found.difference) == "+1.00 ±0.00"
+    found = row(compare(read(OLD), read(OLD | {"dann": (0.61, 0.641, 0.619)}, **OTHER)), "dann")
+    assert told(found) == "+1.00 ±0.25 (now minus before, seed by seed): more than noise"
+    assert shift(found.difference) == "+1.00 ±0.25"
     assert (shift(None), noise(None)) == ("", "")
     assert BoardChange("a", "b", "c", "accuracy", "changed", (found,)).of("changed") == (found,)
