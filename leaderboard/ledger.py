@@ -3,7 +3,8 @@
 ``ledger.jsonl`` holds one JSON object a line: date, action (added, rescored or removed), the record's file,
 its headline value now and before, the SHA-256 of the record's bytes, the reason, and in ``previous`` the
 SHA-256 of the line before. Each line so vouches for all lines above it: a line that was edited, put in or
-taken out breaks the chain. Lines cut off at the end do not show; compare ``head`` with one noted elsewhere.
+taken out breaks the chain, but for the last one, for which nothing vouches. An edit of it does not show, nor
+do lines cut off at the end or a chain written anew: compare ``head`` with one noted elsewhere.
 """
 
 import hashlib

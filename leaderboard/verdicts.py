@@ -20,8 +20,9 @@ class Verdict:
     Attributes:
         status: ``self-reported``: there is nothing to recompute it from; ``recomputed``: its numbers follow
             from its stored predictions, whose checksum fits; ``rerun agrees``: a run of the same
-            configuration elsewhere, itself recomputed, has the same value or lies within the prediction
-            interval; ``rerun differs``: it lies outside; ``wrong``: it contradicts itself or its own files.
+            configuration and seed elsewhere, itself recomputed, has the same value or one as near as
+            rounding explains; ``rerun differs``: it has another value, or reruns of other seeds lie outside
+            of the prediction interval; ``wrong``: it contradicts itself or its own files.
         reasons: sentences, safe to print; why it is wrong, or only self-reported, or what reruns say, and
             what was not checked.
     """

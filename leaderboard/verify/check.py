@@ -1,15 +1,17 @@
 """Recompute the records of a results folder from their files: one verdict a run."""
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+from dabench.errors import UserError
 from dabench.leaderboard.runs import Run
 from dabench.leaderboard.verdicts import Verdict
 from dabench.leaderboard.verify.examine import Advance, examine_all
 from dabench.leaderboard.verify.reading import read_folder
 from dabench.leaderboard.verify.reruns import Agreement, compare_reruns
-from dabench.leaderboard.verify.together import foreign_labels, repeated, same_run
+from dabench.leaderboard.verify.together import copied, foreign_labels, misnamed_bounds, repeated, same_run
 from dabench.leaderboard.verify.words import few
 
 __all__ = ["verify_runs"]
@@ -43,8 +45,14 @@ def verify_runs(
     examined = examine_all(results, runs, jobs, partial(report, 0) if report else None)
     wrong, notes = same_run(runs), repeated(runs)
     labels = {file: one.labels for file, one in examined.items() if one.labels}
-    for file, sentences in foreign_labels(runs, labels).items():
-        wrong[file] += sentences
+    stored = {file: one.probabilities for file, one in examined.items() if one.probabilities}
+    for more in (
+        foreign_labels(runs, labels),
+        copied(runs, stored),
+        misnamed_bounds(runs, _bounds() if runs else {}),
+    ):
+        for file, sentences in more.items():
+            wrong[file] += sentences
     agreements = {}
     if reruns is not None:
         sound = {file for file, one in examined.items() if one.complete and not one.wrong} - wrong.keys()
@@ -57,6 +65,17 @@ def verify_runs(
         said = (*one.notes, *notes.get(run.file, ()))
         verdicts[run.file] = _verdict(one.complete, found, said, agreements.get(run.file))
     return verdicts
+
+
+def _bounds() -> dict[str, bool]:
+    """By name of each registered method, whether it uses target labels."""
+    from dabench.discovery import discover_methods  # needs torch: processes that only recompute go without
+    from dabench.method import METHODS
+
+    # A package of somebody else's that cannot be imported must not end a check: its methods are unknown.
+    with suppress(UserError):
+        discover_methods()
+    return {name: METHODS.get(name).cls.uses_target_labels for name in METHODS}
 
 
 def _shifted(advance: Advance, total: int, before: int, done: int, _: int) -> None:

@@ -33,12 +33,14 @@ class Examined:
         wrong: contradictions, a sentence each.
         notes: what was not checked and why, and what is odd but no contradiction.
         labels: digest of its test labels; None where they were not read.
+        probabilities: digest of those that it predicts; None where it tells nothing.
     """
 
     complete: bool
     wrong: tuple[str, ...]
     notes: tuple[str, ...]
     labels: str | None = None
+    probabilities: str | None = None
 
 
 def examine_all(
@@ -85,4 +87,5 @@ def _examine(results: Path, run: Run) -> Examined:
         return Examined(False, tuple(wrong), (*notes, OUTSIDE))
     own = recompute(path, record)
     odd, unread = validation_findings(path, record)
-    return Examined(own.complete, (*wrong, *own.wrong, *odd), (*notes, *own.notes, *unread), own.labels)
+    found = (*wrong, *own.wrong, *odd), (*notes, *own.notes, *unread)
+    return Examined(own.complete, *found, own.labels, own.probabilities)

@@ -32,12 +32,15 @@ class Recomputed:
         wrong: contradictions, a sentence each.
         notes: why something was not checked.
         labels: digest of the test labels, to be compared between runs; None where they were not read.
+        probabilities: digest of those of all evaluations, likewise; None also where each is 0 or 1, in which
+            two good runs may agree.
     """
 
     complete: bool = False
     wrong: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     labels: str | None = None
+    probabilities: str | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,7 @@ def recompute(path: Path, record: Record) -> Recomputed:
         return Recomputed(False, tuple(f"{named.path.name}: {sentence}" for sentence in wrong))
     wrong += _numbers(record, arrays)
     notes: list[str] = []
+    seen = None
     size = arrays["predictions"].size * len(class_names(record)) * 2
     if size > LARGEST_PROBABILITIES:
         notes.append(f"its probabilities need {size} bytes and were not compared with its predictions")
@@ -99,11 +103,13 @@ def recompute(path: Path, record: Record) -> Recomputed:
         try:
             stored = read_arrays(named.path, ("probabilities",), LARGEST_PROBABILITIES)["probabilities"]
             wrong += _probabilities(stored, arrays["predictions"], len(class_names(record)))
+            if np.any((stored != 0) & (stored != 1)):
+                seen = hashlib.sha256(np.ascontiguousarray(stored).data).hexdigest()
         except ArrayError as error:
             wrong.append(error.reason)
     sentences = tuple(f"{named.path.name}: {sentence}" for sentence in wrong)
     labels = hashlib.sha256(arrays["labels"].astype("<i8").tobytes()).hexdigest()
-    return Recomputed(True, sentences, tuple(notes), labels)
+    return Recomputed(True, sentences, tuple(notes), labels, seen)
 
 
 def _shapes(record: Record, arrays: dict[str, NDArray[Any]]) -> Iterator[str]:

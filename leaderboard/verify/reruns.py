@@ -7,7 +7,8 @@ have sent training another way; the two values then differ at most as those of t
     t(d, 1 - 0.05 / (2 k)) s sqrt(2)
 
 with s and d = n - 1 of the row's n other seeds on the task, k comparisons of the row. A self-reported run
-within that stays self-reported: only its own value, made again, raises it.
+within that stays self-reported: only its own value, made again, raises it. More than five points
+are never within: two other seeds would allow anything.
 
 Reruns of other seeds never raise a run. They tell against it where they lie outside of the prediction
 interval of the row's n other seeds, of mean m,
@@ -40,6 +41,7 @@ from dabench.leaderboard.statistics.moderated import squeeze_variances
 __all__ = ["Agreement", "compare_reruns", "prediction_interval", "spreads"]
 
 LEVEL = 0.95
+WIDEST = 0.05  # two values of one seed that are further apart differ, whatever few seeds would allow
 Spread = tuple[float, float]
 FEWEST_TASKS = 3  # fewer variances tell nothing of the usual one
 
@@ -156,7 +158,7 @@ class _Judged:
 
     Attributes:
         spread: of those, moderated over the row's tasks; None for fewer than two.
-        comparisons: of the whole row.
+        comparisons: of the whole row: with reruns of its own seed where there is one, else with any.
         image: what one test image adds to the metric, at most.
     """
 
@@ -172,7 +174,8 @@ class _Judged:
 def _row(used: Sequence[Run], reruns: Sequence[Run], recomputed: Collection[str]) -> dict[str, Agreement]:
     known, further = _by_task(used), _by_task(reruns)
     sound = [run for run in used if run.file in recomputed]
-    comparisons = sum(len(known.get(task, ())) * len(others) for task, others in further.items())
+    pairs = [(one, two) for task, others in further.items() for one in known.get(task, ()) for two in others]
+    own_seeds = sum(one.record.seed == two.record.seed for one, two in pairs)
     found: dict[str, Agreement] = {}
     for task, others in further.items():
         image = _one_image(others[0])
@@ -180,8 +183,11 @@ def _row(used: Sequence[Run], reruns: Sequence[Run], recomputed: Collection[str]
             rest = _by_task([one for one in sound if one is not run])
             values = {name: [_value(one) for one in here] for name, here in rest.items()}
             spread, own = spreads(values).get(task), values.get(task, [])
-            known_run = run.file in recomputed
-            found[run.file] = _agreement(_Judged(run, others, own, spread, comparisons, image, known_run))
+            same_seed = any(two.record.seed == run.record.seed for two in others)
+            comparisons = own_seeds if same_seed else len(pairs)
+            found[run.file] = _agreement(
+                _Judged(run, others, own, spread, comparisons, image, run.file in recomputed)
+            )
     return found
 
 
@@ -224,7 +230,8 @@ def _own_seed(judged: _Judged, reruns: Sequence[Run]) -> Agreement:
     if len(judged.others) > 1:
         array = np.asarray(judged.others, np.float64)
         seeds = _half_width(array, judged.comparisons, LEVEL, judged.spread, 2.0)
-        most, words = max((most, words), (seeds, f"what {_counted(len(array))} of its row let expect"))
+        allowed = min(seeds, WIDEST), f"what {_counted(len(array))} of its row let expect"
+        most, words = max((most, words), allowed)
     inside = apart <= most + ROUNDING
     reason = f"{again}, {'within' if inside else 'more than'} {most:.4f}, {words}"
     return Agreement((True if judged.recomputed else None) if inside else False, reason)
@@ -244,12 +251,12 @@ def _other_seeds(judged: _Judged) -> Agreement:
     )
     without = f"not run again with its seed {judged.run.record.seed}"
     others = f"{_counted(len(judged.others))} besides it"
-    if interval is None:
+    if interval is None or (interval[0] <= 0 and interval[1] >= 1):
         return Agreement(
             None, f"{without}; {others} that could be recomputed give no interval to compare with"
         )
     low, high = interval
-    words = f"{low:.4f} to {high:.4f}, the prediction interval of {others}"
+    words = f"{max(low, 0):.4f} to {min(high, 1):.4f}, the prediction interval of {others}"
     outside = [run for run in judged.reruns if not low - ROUNDING <= _value(run) <= high + ROUNDING]
     if outside:
         one = outside[0]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dabench.leaderboard.runs import Run
 from dabench.leaderboard.verify.consistency import class_names
 
-__all__ = ["foreign_labels", "repeated", "same_run"]
+__all__ = ["copied", "foreign_labels", "misnamed_bounds", "repeated", "same_run"]
 
 Sentences = dict[str, list[str]]
 
@@ -36,11 +36,8 @@ def repeated(runs: Sequence[Run]) -> Sentences:
     """
     by_place: dict[tuple[object, ...], list[Run]] = defaultdict(list)
     for run in runs:
-        record = run.record
-        if record.status == "done":
-            row = (record.suite, record.backbone, record.protocol, record.metric, record.method)
-            images = tuple(sorted(run.images.items()))
-            by_place[(*row, run.configuration, images, record.task, record.seed)].append(run)
+        if run.record.status == "done":
+            by_place[(*_cell(run), run.record.seed)].append(run)
     found: Sentences = defaultdict(list)
     for members in by_place.values():
         for run in members if len({one.record.run_id for one in members}) > 1 else ():
@@ -49,6 +46,54 @@ def repeated(runs: Sequence[Run]) -> Sentences:
                 f"method, configuration, task and seed ran more than once, also as {other.file!r}: "
                 "tables count the run that started last"
             )
+    return found
+
+
+def _cell(run: Run) -> tuple[object, ...]:
+    """What the seeds of one row on one task have in common."""
+    record = run.record
+    row = (record.suite, record.backbone, record.protocol, record.metric, record.method)
+    return (*row, run.configuration, tuple(sorted(run.images.items())), record.task)
+
+
+def copied(runs: Sequence[Run], probabilities: Mapping[str, str]) -> Sentences:
+    """Runs of one row on one task whose predictions are those of another seed, by file.
+
+    Which one is the copy, nobody knows. Two honest seeds may predict the same classes, not the same
+    probabilities.
+
+    Args:
+        runs: of one folder.
+        probabilities: by file, the digest of those that a run predicts; runs without are left out.
+    """
+    by_content: dict[tuple[object, ...], list[Run]] = defaultdict(list)
+    for run in runs:
+        if run.file in probabilities:
+            by_content[(*_cell(run), probabilities[run.file])].append(run)
+    found: Sentences = defaultdict(list)
+    for members in by_content.values():
+        for run in members:
+            other = next((one for one in members if one.record.seed != run.record.seed), None)
+            if other is not None:
+                found[run.file].append(
+                    f"seed {run.record.seed} has the predictions of seed {other.record.seed}, byte for byte: "
+                    f"{other.file!r}"
+                )
+    return found
+
+
+def misnamed_bounds(runs: Sequence[Run], bounds: Mapping[str, bool]) -> Sentences:
+    """Runs whose record says otherwise than their method whether it uses target labels, by file.
+
+    Args:
+        runs: of one folder.
+        bounds: by name of each method that is known, whether it uses them.
+    """
+    found: Sentences = defaultdict(list)
+    for run in runs:
+        said, known = run.record.uses_target_labels, bounds.get(run.record.method)
+        if known is not None and said != known:
+            found[run.file].append(f"uses_target_labels is {said}, method {run.record.method!r} says {known}")
     return found
 
 

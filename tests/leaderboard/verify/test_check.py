@@ -218,16 +218,14 @@ def test_a_claimed_value_is_judged_by_the_rerun_of_its_own_seed(
     assert {one.status for file, one in found.items() if "seed0" not in file} == {"recomputed"}
 
 
-def test_a_recomputed_run_may_differ_by_what_seeds_differ(
-    honest: Honest, results: Path, tmp_path: Path
-) -> None:
-    for seed, mistakes in enumerate((5, 6, 5, 6, 5)):
+def test_a_recomputed_run_may_differ_by_one_image(honest: Honest, results: Path, tmp_path: Path) -> None:
+    for seed, mistakes in enumerate((5, 6, 6, 6)):
         honest(results, seed=seed, wrong=mistakes)
     again(honest, tmp_path / "reruns", 0, 6, **elsewhere("cuda"))
-    found = verdicts(results, reruns=tmp_path / "reruns")
-    (verdict,) = [one for file, one in found.items() if "seed0" in file]
-    assert verdict.status == "rerun agrees"
-    assert "run again with seed 0: 0.7000, not 0.7500, within" in verdict.reasons[0]
+    verdict = verdicts(results, reruns=tmp_path / "reruns")
+    (first,) = [one for file, one in verdict.items() if "seed0" in file]
+    assert first.status == "rerun agrees"
+    assert "0.7000, not 0.7500, within 0.0500" in first.reasons[0]
 
 
 @pytest.mark.parametrize(("wrong", "status"), [(5, "recomputed"), (7, "recomputed"), (8, "rerun differs")])
