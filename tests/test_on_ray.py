@@ -1,4 +1,4 @@
-"""How runs are handed to Ray and what becomes of them, with a stand-in for it; tests/chaos has the real one."""
+"""How runs are handed to Ray and what becomes of them, with a stand-in; tests/chaos has the real one."""
 
 import os
 import sys
