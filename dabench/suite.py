@@ -46,7 +46,7 @@ class _Model(BaseModel):
 class DomainInfo(_Model):
     """One domain: its short name in tasks, its images, where they lie below the suite's folder."""
 
-    short: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="name in tasks, such as A")
+    short: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="name in tasks, such as A")
     title: str = ""
     images: int | None = Field(
         None, ge=1, description="number of images; of the train part where there are parts"
@@ -74,7 +74,7 @@ class Address(_Model):
 class Manifest(_Model):
     """What a suite is, as written in its YAML file."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,99}$")
     title: str
     about: str = ""
     loader: str

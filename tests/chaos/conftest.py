@@ -167,7 +167,7 @@ def sweep(tiny_suite: Path) -> Sweep:
         methods = [part for name in ("source_only", "dann", "gsda") for part in ("--method", name)]
         return [
             "run", "--suite", str(tiny_suite), *methods, "--seeds", "2", "--results", str(results),
-            "--device", "cpu", "--set", "steps=60", "--set", "evaluations=6", "--set", "threads=1",
+            "--device", "cpu", "--set", "steps=36", "--set", "evaluations=6", "--set", "threads=1",
             "--checkpoint-every", "0", "--lease", "2",
         ]  # fmt: skip
 

@@ -27,7 +27,7 @@ def test_kills_at_random_moments_lose_and_double_nothing(
         finished = False
         while not finished and killed < kills:
             worker = forks.start(*sweep(results))
-            time.sleep(moments.uniform(0.0, 3.0))
+            time.sleep(moments.uniform(0.0, 2.0))
             worker.signal(signal.SIGKILL)
             code = worker.wait()
             assert code in (0, 1, -signal.SIGKILL), worker.said
@@ -59,7 +59,7 @@ def test_four_processes_two_killed_and_one_stopped_for_longer_than_its_lease(
     for number in range(rounds):
         results = tmp_path / f"results-{number}"
         workers = [forks.start(*sweep(results)) for _ in range(4)]
-        time.sleep(moments.uniform(1.0, 3.0))
+        time.sleep(moments.uniform(0.5, 2.0))
         workers[3].signal(signal.SIGSTOP)
         for worker in workers[:2]:
             worker.signal(signal.SIGKILL)

@@ -36,6 +36,7 @@ def test_a_node_that_is_killed_in_the_middle(sweep: Any, undisturbed: Any, look:
     look(results).require(undisturbed, but=["code"])
 
 
+@pytest.mark.chaos
 @pytest.mark.slow
 def test_ctrl_c_gives_runs_back(sweep: Any, undisturbed: Any, look: Any, forks: Any, tmp_path: Path) -> None:
     """Of the whole group of processes, as a terminal sends it."""
