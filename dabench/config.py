@@ -226,7 +226,7 @@ class RunConfig(Frozen):
         20_000, "TLLib's DANN and CDAN scripts: 20 x 1000 on Office-31", "optimisation steps", ge=1
     )
     evaluations: int = setting(
-        10, OURS, "evaluations on the target, evenly spaced, the last at the end", ge=1
+        10, OURS, "evaluations on the target, evenly spaced, the last at the end", ge=1, le=10_000
     )
     batch: BatchConfig = BatchConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
