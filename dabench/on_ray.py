@@ -82,10 +82,12 @@ def _settings(own: bool) -> None:
     """Set what Ray reads from the environment when it is imported.
 
     Nothing is reported to anybody. A Ray of our own listens on the machine's ports, as every Ray does, and
-    answers nobody who does not know its token.
+    answers nobody who does not know its token. Its workers are as urgent as this process: by default Ray lets
+    them wait for everybody else (nice 15).
     """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     if own:
+        os.environ.setdefault("RAY_worker_niceness", "0")
         os.environ.setdefault("RAY_AUTH_MODE", "token")
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
