@@ -119,7 +119,7 @@ def test_a_reference_that_ran_otherwise_is_named(record: Make, rows: Callable[..
     found = rows([*seeds(record, "source_only", 0.5), *seeds(record, "gsda", 0.6, config=own)])
     assert found[0].gain is not None
     # The method's own parameters are no difference to the reference; the shared learning rate is.
-    assert found[0].notes == ("unlike its source_only: optimiser.lr=0.03 (0.01)",)
+    assert "unlike its source_only: optimiser.lr=0.03 (0.01)" in found[0].notes
 
 
 def test_two_equally_fitting_references_give_no_gain(

@@ -142,7 +142,7 @@ def test_a_recipe_that_all_rows_share_is_one_note_of_the_table(
     shared = {"optimiser.lr": LOOKED, "head.bottleneck": LOOKED}
     found = table([*method(record, "source_only", 0.5, shared), *method(record, "dann", 0.6, shared)])
     assert found.notes == ("recipe chosen by looking at target accuracy: head.bottleneck, optimiser.lr",)
-    assert [row.notes for row in found.rows] == [(), ()]
+    assert not any("chosen by" in note for row in found.rows for note in row.notes)
     assert [row.rank for row in found.rows] == [1, 2]
 
 
