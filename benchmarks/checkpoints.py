@@ -52,7 +52,7 @@ def measure(backbone: str, folder: Path) -> str:
     progress = training._progress(evaluator, Clock(), checkpoints)
     written, read = [], []
     for step in range(1, REPEATS + 1):
-        written.append(seconds(lambda step=step: progress.keep(step)))  # type: ignore[misc]
+        written.append(seconds(lambda step=step: progress.keep(step)))
         read.append(seconds(checkpoints.latest))
     (file, _) = sorted(folder.iterdir())
     parts = [

@@ -68,7 +68,7 @@ def test_a_run_has_one_owner_until_it_is_released(record: Path) -> None:
     first.release()
     first.release()
     assert list(record.parent.iterdir()) == []
-    with claim(record, LONG) as second:  # type: ignore[union-attr]
+    with claim(record, LONG) as second:
         assert second.deaths == 0
 
 
@@ -244,7 +244,7 @@ def test_a_claim_that_cannot_be_renewed_for_a_lease_is_lost(
 
 
 def test_the_beat_goes_on_by_itself(record: Path) -> None:
-    with claim(record, 0.15) as held:  # type: ignore[union-attr]
+    with claim(record, 0.15) as held:
         deadline = time.monotonic() + 60  # a guard against hanging, no measurement
         while (holder := read_holder(record)) is None or holder.beat < 2:
             assert time.monotonic() < deadline

@@ -56,7 +56,7 @@ def test_a_process_that_the_system_hides_is_not_dead(monkeypatch: pytest.MonkeyP
 
 
 def test_who_waits_writes_nothing(record: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with claim(record, LONG):  # type: ignore[union-attr]
+    with claim(record, LONG):
         written: list[Any] = []
         for name in ("link", "fsync", "rename"):
             monkeypatch.setattr(os, name, lambda *given: written.append(given))
@@ -86,7 +86,7 @@ def test_a_claim_that_was_cleared_away_aside_is_not_put_back(
 def test_an_owner_whose_claim_is_aside_for_a_moment_looks_again(
     record: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with claim(record, LONG) as held:  # type: ignore[union-attr]
+    with claim(record, LONG) as held:
         aside = record.parent / "aside"
         claim_file(record).rename(aside)
         monkeypatch.setattr(time, "sleep", lambda _: aside.rename(claim_file(record)))

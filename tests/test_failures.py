@@ -152,6 +152,6 @@ def test_whatever_an_error_says_can_be_written_down(error: BaseException, messag
 
 def test_what_cannot_be_described_keeps_its_type() -> None:
     strange = UserError("x")
-    strange.hint = Unspeakable()  # type: ignore[assignment]
+    strange.hint = Unspeakable()
     assert describe_failure(raising(strange)) == minimal_failure(strange)
     assert first_line(Failure(kind="E", message="")) == "E"

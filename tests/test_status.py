@@ -64,7 +64,7 @@ def test_states(runs: list[PlannedRun], results: Path, capsys: pytest.CaptureFix
     os.utime(claim_file(runs[2].path), (time.time() - 1000,) * 2)
     before = snapshot(results)
     status = read_status(results)
-    assert {state: len(status.of(state)) for state in ("done", "running", "failed", "missing", "stale")} == {  # type: ignore[arg-type]
+    assert {state: len(status.of(state)) for state in ("done", "running", "failed", "missing", "stale")} == {
         "done": 1, "running": 1, "failed": 0, "missing": 1, "stale": 1,
     }  # fmt: skip
     assert list(status.sweeps.values()) == [(1, 4)]
@@ -173,7 +173,7 @@ def test_a_claim_on_a_run_that_is_done_is_of_yesterday(runs: list[PlannedRun], r
 
 def test_looking_does_not_disturb_an_owner(runs: list[PlannedRun], results: Path) -> None:
     assert runs[1].path is not None
-    with claim(runs[1].path, 60.0) as owner:  # type: ignore[union-attr]
+    with claim(runs[1].path, 60.0) as owner:
         assert len(read_status(results).of("running")) == 1
         owner.confirm()
 

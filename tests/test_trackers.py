@@ -121,7 +121,7 @@ def test_tensorboard_gets_accuracies_last_and_no_name_of_the_machine(
     place: Place, run: PlannedRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = type(os)("torch.utils.tensorboard")
-    module.SummaryWriter = Writer  # type: ignore[attr-defined]
+    module.SummaryWriter = Writer
     monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", module)
     named = Place(data=None, results=place.results, device=place.device, trackers=("tensorboard",))
     assert work(run, named, lambda *_: None) is not None

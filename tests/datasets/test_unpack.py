@@ -126,7 +126,7 @@ def test_a_header_that_fills_the_memory(tmp_path: Path, kind: bytes, first: bool
         info.type, info.size = kind, 100_000_000
         file.addfile(info)
         for _ in range(100):
-            file.fileobj.write(bytes(1_000_000))  # type: ignore[union-attr]
+            file.fileobj.write(bytes(1_000_000))
     tracemalloc.start()
     with pytest.raises(UserError, match="a header of 100000000 bytes"):
         unpack(tmp_path / "evil.tar.gz", tmp_path / "out", quiet)

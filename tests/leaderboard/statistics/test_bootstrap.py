@@ -49,7 +49,7 @@ def test_stratified_bootstrap_resamples_within_tasks() -> None:
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=12), st.randoms())
 def test_order_of_seeds_changes_no_bit(values: list[float], random: object) -> None:
     shuffled = list(values)
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    random.shuffle(shuffled)
     for made in (bootstrap_t_interval, percentile_interval, lambda v: stratified_bootstrap_interval([v])):
         assert made(values).ends == made(shuffled).ends
 

@@ -111,7 +111,7 @@ def test_identity_is_that_of_the_engine(sound: Record) -> None:
         class cls:
             version = 1
 
-    identity = run_identity(config, sound.dataset, Entry, "accuracy")  # type: ignore[arg-type]
+    identity = run_identity(config, sound.dataset, Entry, "accuracy")
     told = sound.model_copy(update={"config": config.model_dump(mode="json")})
     assert expected_run_id(told) == identity
 
