@@ -113,9 +113,7 @@ class Checkpoints:
         text = json.dumps(about)
         header = {"format": FORMAT, "about": text, "sha256": _digest(content, text)}
         path = self._path(step)
-        part = path.with_name(
-            f"{path.stem}.{os.getpid()}.part"
-        )  # a folder, for the library's own temporary file
+        part = path.with_name(f"{path.stem}.{os.getpid()}.part")  # a folder: the library makes files of its own
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._drop_parts()
@@ -123,8 +121,9 @@ class Checkpoints:
             save_file(content, part / path.name, header)
             with (part / path.name).open("rb") as file:
                 os.fsync(file.fileno())
+            _let_others_read(part / path.name)
             os.replace(part / path.name, path)
-            part.rmdir()
+            remove(part)
         except (OSError, SafetensorError) as error:
             remove(part)
             self.notes.append(f"the checkpoint after step {step} could not be written: {_reason(error)}")
@@ -211,6 +210,13 @@ class Checkpoints:
         differing = sorted(k for k in {*found, *self._identity} if found.get(k) != self._identity.get(k))
         if differing:
             raise ValueError(f"it was made with another {', '.join(differing)}")
+
+
+def _let_others_read(path: Path) -> None:
+    """As far as the umask does: the library writes for its owner alone, and others may take the run over."""
+    usual = path.with_name("usual")
+    usual.touch()
+    path.chmod(usual.stat().st_mode & 0o777)
 
 
 def _separate(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -12,7 +12,14 @@ import typer
 
 import dabench
 from dabench.errors import UserError
-from dabench.options import DEFAULT_DATA, DEFAULT_RESULTS, DataOption, ResultsOption
+from dabench.options import (
+    DEFAULT_DATA,
+    DEFAULT_RESULTS,
+    CheckpointOption,
+    DataOption,
+    LeaseOption,
+    ResultsOption,
+)
 from dabench.run_command import run
 from dabench.terminal import error_console, print_error, standard_console
 
@@ -156,15 +163,18 @@ def tune(
         bool, typer.Option("--frozen-backbone", help="Train on features that the backbone gives once.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print ranges and budget, run nothing.")] = False,
+    lease: LeaseOption = None,
+    checkpoint_every: CheckpointOption = None,
 ) -> None:
     """Search hyperparameters by a selection rule, without target labels, with one budget for every method."""
+    from dabench.execution import Execution
     from dabench.tuning.command import TuneRequest, execute
 
     request = TuneRequest(
         methods=method, suite=suite, rule=rule, trials=trials, sampler=sampler, search_seed=search_seed,
         tasks=task, backbone=backbone, seeds=seed or [0], weights=weights, data=data, results=results,
         out=out, device=device, protocol=protocol, assignments=assign or [], frozen_backbone=frozen_backbone,
-        dry_run=dry_run,
+        dry_run=dry_run, execution=Execution().over({"lease": lease, "checkpoint_every": checkpoint_every}),
     )  # fmt: skip
     raise typer.Exit(execute(request))
 

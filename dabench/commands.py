@@ -15,6 +15,7 @@ from dabench.backbones import default_weights_here
 from dabench.budget import Deadline, Expectation, parse_duration
 from dabench.display import SweepDisplay
 from dabench.errors import MissingDataError, UserError
+from dabench.execution import Execution
 from dabench.executor import Executor, find_executor
 from dabench.expected import write_expected
 from dabench.forcing import Forced
@@ -47,9 +48,10 @@ def execute(request: RunRequest) -> int:
     console = standard_console()
     deadline = Deadline(parse_duration(request.max_time)) if request.max_time is not None else None
     priorities = read_order(request.order) if request.order else []
-    require_trackers(request.trackers)
-    executor = find_executor(request.executor, request.jobs, request.address)
     sweep, file = _sweep(request)
+    execution = _execution(sweep, request)
+    require_trackers(execution.trackers)
+    executor = find_executor(execution.executor, execution.jobs, execution.address)
     device = resolve_device(request.device)
     store = RecordStore(request.results)
     display = SweepDisplay(console, 0)
@@ -80,9 +82,9 @@ def execute(request: RunRequest) -> int:
         runs = forced.runs
     todo = [run for run in runs if run.state != "done"]
     place = Place(
-        data=request.data, results=request.results, device=device, lease=request.lease,
-        checkpoint_seconds=request.checkpoint_every, force=request.force, fail_fast=request.fail_fast,
-        deadline=deadline, trackers=request.trackers,
+        data=request.data, results=request.results, device=device, lease=execution.lease,
+        checkpoint_seconds=execution.checkpoint_every, force=request.force, fail_fast=request.fail_fast,
+        deadline=deadline, trackers=execution.trackers,
     )  # fmt: skip
     if not todo:
         with contextlib.suppress(OSError):  # a folder that is done may be read-only
@@ -162,6 +164,15 @@ def _sweep(request: RunRequest) -> tuple[SweepConfig, Path | None]:
         if value
     }
     return sweep.model_copy(update=update), file
+
+
+def _execution(sweep: SweepConfig, request: RunRequest) -> Execution:
+    """The section of the sweep file with the flags over it."""
+    return sweep.execution.over({
+        "executor": request.executor, "jobs": request.jobs, "address": request.address,
+        "lease": request.lease, "checkpoint_every": request.checkpoint_every,
+        "trackers": request.trackers or None,
+    })  # fmt: skip
 
 
 def _print_plan(console: Console, runs: list[PlannedRun]) -> None:

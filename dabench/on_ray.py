@@ -169,7 +169,7 @@ class _Driver:
         return self.result
 
     def _over(self) -> bool:
-        return self.place.out_of_time or (self.place.fail_fast and bool(self.result.failed))
+        return self.place.out_of_time or (self.place.fail_fast and self.result.has_failures)
 
     def _send(self, waiting: list[PlannedRun], again: list[PlannedRun]) -> None:
         """Give Ray the next runs, first those that were not tried yet."""

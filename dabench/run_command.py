@@ -6,8 +6,14 @@ from typing import Annotated
 
 import typer
 
-from dabench.holder import LONGEST_LEASE
-from dabench.options import DEFAULT_DATA, DEFAULT_RESULTS, DataOption, ResultsOption
+from dabench.options import (
+    DEFAULT_DATA,
+    DEFAULT_RESULTS,
+    CheckpointOption,
+    DataOption,
+    LeaseOption,
+    ResultsOption,
+)
 
 __all__ = ["run"]
 
@@ -62,24 +68,17 @@ def run(
     force: Annotated[bool, typer.Option("--force", help="Run again what is done.")] = False,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failed run.")] = False,
     executor: Annotated[
-        str, typer.Option("--executor", help="inline: in this process; ray (needs dabench[ray]).")
-    ] = "inline",
+        str | None,
+        typer.Option(
+            "--executor", help="inline: in this process; ray (needs dabench[ray]). Default: inline."
+        ),
+    ] = None,
     jobs: Annotated[
         int | None, typer.Option("--jobs", min=1, help="Runs at a time, where the executor has several.")
     ] = None,
     address: Annotated[str | None, typer.Option("--address", help="Of a Ray cluster.")] = None,
-    lease: Annotated[
-        float,
-        typer.Option(
-            "--lease", min=1, max=LONGEST_LEASE, help="Seconds without a sign of life until others take over."
-        ),
-    ] = 60,
-    checkpoint_every: Annotated[
-        float,
-        typer.Option(
-            "--checkpoint-every", min=0, help="Seconds between a run's checkpoints; 0: at each evaluation."
-        ),
-    ] = 60,
+    lease: LeaseOption = None,
+    checkpoint_every: CheckpointOption = None,
     max_time: Annotated[
         str | None, typer.Option("--max-time", help="Such as 2h30m: then stop, with a checkpoint.")
     ] = None,

@@ -38,13 +38,10 @@ def share(
     expectation = expectation or Expectation()
     late: list[PlannedRun] = []
     try:
-        while waiting and not place.out_of_time:
-            if not _one_more(runs, waiting, late, place, display, domains, expectation, result):
-                if waiting:
-                    display.wait(waiting)
-                    time.sleep(place.poll)
-            elif place.fail_fast and result.failed:
-                break
+        while waiting and not place.out_of_time and not (place.fail_fast and result.has_failures):
+            if not _one_more(runs, waiting, late, place, display, domains, expectation, result) and waiting:
+                display.wait(waiting)
+                time.sleep(place.poll)
     except KeyboardInterrupt:
         result.interrupted = True
     result.left = [*waiting, *late]
@@ -69,6 +66,8 @@ def _one_more(
             result.elsewhere.append(other)
             expectation.add(other)
             display.elsewhere(run, other)
+            if place.fail_fast and result.has_failures:
+                return True
             continue
         config, left = run.config, place.deadline.left() if place.deadline else float("inf")
         fits = expectation.fits(run.suite.name, config.backbone, config.method, left)

@@ -41,11 +41,11 @@ class RunRequest:
     dry_run: bool = False
     force: bool = False
     fail_fast: bool = False
-    executor: str = "inline"
+    executor: str | None = None
     jobs: int | None = None
     address: str | None = None
-    lease: float = 60
-    checkpoint_every: float = 60
+    lease: float | None = None
+    checkpoint_every: float | None = None
     max_time: str | None = None
     order: Path | None = None
     trackers: tuple[str, ...] = ()
@@ -81,7 +81,7 @@ def sum_up(console: Console, result: SweepResult, planned: int, request: RunRequ
     if failed:
         tell_failures(console, failed, request)
     if result.left:
-        reason = "--fail-fast" if request.fail_fast and result.failed else "the time is up"
+        reason = "--fail-fast" if request.fail_fast and result.has_failures else "the time is up"
         command = shlex.join(["dabench", *request.words])
         say(console, f"{reason}: {len(result.left)} of {planned} runs are left; go on with: {command}")
     elif not failed:

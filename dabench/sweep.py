@@ -31,7 +31,6 @@ __all__ = [
     "SweepResult",
     "checkpoints_of",
     "run_one",
-    "run_sweep",
     "settled",
     "work",
 ]
@@ -141,6 +140,11 @@ class SweepResult:
     left: list[PlannedRun] = field(default_factory=list)
     interrupted: bool = False
     lost: int = 0
+
+    @property
+    def has_failures(self) -> bool:
+        """Whether a run failed, here or in another process."""
+        return bool(self.failed) or any(record.status == "failed" for record in self.elsewhere)
 
     def add(self, record: Record) -> None:
         """Count a run of this sweep.
@@ -310,32 +314,6 @@ def settled(run: PlannedRun, store: RecordStore) -> Record | None:
 def _opened(data: Path | None) -> OpenDomains:
     """The images of a data folder, opened once a process."""
     return OpenDomains(data)
-
-
-def run_sweep(
-    runs: Sequence[PlannedRun],
-    domains: OpenDomains,
-    store: RecordStore,
-    device: torch.device,
-    display: Display,
-    fail_fast: bool = False,
-) -> SweepResult:
-    """Run what is to do, in order, in a folder of one's own: without claims and checkpoints.
-
-    Ctrl-C stops between or within runs: records that are written stay, the run in progress leaves none.
-    """
-    result = SweepResult()
-    try:
-        for number, run in enumerate(runs, start=1):
-            display.begin(run, number, len(runs))
-            record = run_one(run, domains, store, device, display.advance)
-            display.end(run, record)
-            result.add(record)
-            if fail_fast and result.failed:
-                break
-    except KeyboardInterrupt:
-        result.interrupted = True
-    return result
 
 
 def run_one(

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError, field_validator
 from dabench.config import Frozen
 from dabench.discovery import discover_suites, read_manifest
 from dabench.errors import UserError, did_you_mean
+from dabench.execution import Execution
 from dabench.protocol import find_protocol
 from dabench.resolve import parse_assignment
 from dabench.suite import SUITES, Suite
@@ -34,6 +35,7 @@ class SweepConfig(Frozen):
     config: dict[str, Any] = Field({}, description="run configuration for all runs")
     per_suite: dict[str, dict[str, Any]] = Field({}, description="run configuration by suite")
     per_method: dict[str, dict[str, Any]] = Field({}, description="run configuration by method")
+    execution: Execution = Field(Execution(), description="how the runs are carried out")
 
     @field_validator("seeds", mode="before")
     @classmethod
@@ -77,8 +79,10 @@ def read_sweep(text: str) -> tuple[SweepConfig, Path]:
     except ValidationError as error:
         lines = []
         for item in error.errors():
-            key = ".".join(str(part) for part in item["loc"])
-            close = did_you_mean(key, SweepConfig.model_fields) if item["type"] == "extra_forbidden" else ""
+            *outer, last = (str(part) for part in item["loc"])
+            fields = Execution.model_fields if outer == ["execution"] else SweepConfig.model_fields
+            key = ".".join((*outer, last))
+            close = did_you_mean(last, fields) if item["type"] == "extra_forbidden" else ""
             lines.append(f"{key}: {item['msg']}{' (' + close + ')' if close else ''}")
         known = ", ".join(SweepConfig.model_fields)
         raise UserError(f"{text}: " + "; ".join(lines), f"keys of a sweep file: {known}") from error

@@ -66,6 +66,16 @@ def test_the_last_two_are_kept(path):
     assert sorted(os.listdir(path.parent)) == [file_of(path, step).name for step in (10, 100)]
 
 
+def test_others_may_read_one_as_far_as_the_umask_lets_them(path):
+    before = os.umask(0o027)
+    try:
+        write(path, 1)
+    finally:
+        os.umask(before)
+    assert file_of(path, 1).stat().st_mode & 0o777 == 0o640
+    assert [found.name for found in path.parent.iterdir()] == [file_of(path, 1).name]
+
+
 def test_two_runs_in_one_folder_do_not_meet(path):
     other = path.with_name("seed0-0123456789abcdef0.json")
     write(path, 3)

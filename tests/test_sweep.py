@@ -1,6 +1,6 @@
 """Runs of a sweep in this process: failures are records, interrupts lose nothing, what is done stays done."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from dabench.method import METHODS, Batch, Method, Outputs, register
 from dabench.openings import OpenDomains
 from dabench.plan import PlannedRun
 from dabench.records import Evaluation, Record, RecordStore
-from dabench.sweep import SweepResult, run_sweep
+from dabench.sharing import share
+from dabench.sweep import Place, SweepResult
 
 MakePlan = Callable[..., list[PlannedRun]]
 CPU = torch.device("cpu")
@@ -39,12 +40,21 @@ class Quiet:
     def end(self, run: PlannedRun, record: Record) -> None:
         self.events.append(f"end {record.status}")
 
+    def elsewhere(self, run: PlannedRun, record: Record) -> None:
+        raise AssertionError("there is one process")
+
+    def note(self, run: PlannedRun, text: str) -> None:
+        raise AssertionError(text)
+
+    def wait(self, runs: Sequence[PlannedRun]) -> None:
+        raise AssertionError("there is one process")
+
 
 @pytest.fixture
 def sweep(tmp_path: Path) -> Callable[..., SweepResult]:
     def run(runs: list[PlannedRun], display: Quiet | None = None, fail_fast: bool = False) -> SweepResult:
-        store = RecordStore(tmp_path / "results")
-        return run_sweep(runs, OpenDomains(None), store, CPU, display or Quiet(), fail_fast)
+        place = Place(data=None, results=tmp_path / "results", device=CPU, fail_fast=fail_fast)
+        return share(runs, place, display or Quiet(), OpenDomains(None))
 
     return run
 
@@ -213,7 +223,7 @@ def test_an_interrupt_keeps_what_is_done_and_leaves_nothing_half(
     assert result.interrupted
     assert (len(result.done), len(result.failed)) == (1, 0)
     files = sorted(path.suffix for path in (tmp_path / "results").rglob("*") if path.is_file())
-    assert files == [".json", ".npz", ".npz"]
+    assert files == [".json", ".jsonl", ".jsonl", ".npz", ".npz"]
     rest = [run for run in make_plan(seeds=[0]) if run.state != "done"]
     assert [run.task.name for run in rest] == ["B->A"]
     assert len(sweep(rest).done) == 1

@@ -1,17 +1,20 @@
 """What ``dabench tune`` does: prepare, say what it costs, run the trials, write the winners."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import torch
 from rich.console import Console
 
+from dabench.errors import UserError
+from dabench.failures import KILLED, LOST_FOLDER, first_line
 from dabench.hardware import resolve_device
 from dabench.openings import OpenDomains
 from dabench.plan import PlannedRun, check_weights
-from dabench.records import Record, RecordStore
-from dabench.sweep import run_sweep
+from dabench.records import Failure, Record, RecordStore
+from dabench.sharing import finish_leftovers, share
+from dabench.signals import terminated_as_interrupted
+from dabench.sweep import Place
 from dabench.terminal import standard_console
 from dabench.tuning.display import SearchDisplay
 from dabench.tuning.journal import Journal
@@ -34,18 +37,23 @@ from dabench.tuning.winner import write_recipe
 __all__ = ["TuneRequest", "execute"]
 
 INTERRUPTED = 130
+MACHINES = (KILLED.kind, LOST_FOLDER, "DiskFull")  # no fault of what was tried
 
 
 @dataclass(frozen=True)
-class _Place:
-    """Where the runs of a search take place."""
+class _Work:
+    """Where the runs of a search take place, and who is told."""
 
+    place: Place
     domains: OpenDomains
-    store: RecordStore
-    device: torch.device
     console: Console
     display: SearchDisplay
     told: set[str] = field(default_factory=set)
+
+    @property
+    def store(self) -> RecordStore:
+        """The records of all trials."""
+        return self.place.store
 
 
 def execute(request: TuneRequest) -> int:
@@ -67,8 +75,12 @@ def execute(request: TuneRequest) -> int:
     check_weights([run for search in setting.searches for run in search.runs])
     store.require_writable()
     display.expect(setting.budget.runs * len(setting.searches))
-    with display:
-        finished = _all_trials(setting, _Place(domains, store, device, console, display))
+    place = Place(
+        data=request.data, results=request.results, device=device, lease=request.execution.lease,
+        checkpoint_seconds=request.execution.checkpoint_every, fail_fast=True,
+    )  # fmt: skip
+    with display, terminated_as_interrupted():
+        finished = _all_trials(setting, _Work(place, domains, console, display))
     searches = [search for search in setting.searches if search.trials]
     for search in searches:
         print_trials(console, setting, search)
@@ -84,9 +96,9 @@ def execute(request: TuneRequest) -> int:
     return 1 if None in files else 0
 
 
-def _all_trials(setting: Setting, place: _Place) -> bool:
+def _all_trials(setting: Setting, work: _Work) -> bool:
     """Run every trial of every method, trial by trial; False where Ctrl-C came in between."""
-    journals = {search.entry.name: setting.journal(place.store, search) for search in setting.searches}
+    journals = {search.entry.name: setting.journal(work.store, search) for search in setting.searches}
     try:
         for number in range(setting.budget.trials):
             trials = {
@@ -97,7 +109,7 @@ def _all_trials(setting: Setting, place: _Place) -> bool:
             planned = setting.plan(tried)
             for search in setting.searches:
                 name = search.entry.name
-                trial = _tried(setting, search, trials[name], planned[name], place)
+                trial = _tried(setting, search, trials[name], planned[name], work)
                 if trial is None:
                     return False
                 search.trials.append(trial)
@@ -119,31 +131,55 @@ def _proposed(setting: Setting, search: MethodSearch, journal: Journal, number: 
 
 
 def _tried(
-    setting: Setting, search: MethodSearch, trial: Trial, runs: Sequence[PlannedRun], place: _Place
+    setting: Setting, search: MethodSearch, trial: Trial, runs: Sequence[PlannedRun], work: _Work
 ) -> Trial | None:
     """Run what is not done of a trial and judge it; None where Ctrl-C came in between.
 
-    After a failed run, of now or of an earlier day, the rest of the trial is left out: it cannot win.
+    Other processes with the same search do a part of the runs. After a failed run, of now or of an earlier
+    day, the rest of the trial is left out: it cannot win.
     """
-    say = sayer(place.console)
+    say = sayer(work.console)
     for note in dict.fromkeys(run.note for run in runs if run.note and run.state in ("done", "to do")):
-        if note not in place.told:
-            place.told.add(note)
+        if note not in work.told:
+            work.told.add(note)
             say(f"note: {note}")
-    todo = [run for run in runs if run.state == "to do"]
-    if any(run.state == "failed" for run in runs):
+    todo = [run for run in runs if run.state == "to do" or _machine_failed(run, work.store)]
+    if any(run.state == "failed" and run not in todo for run in runs):
         todo = []
-    place.display.skip(len(runs) - len(todo))
+    work.display.skip(len(runs) - len(todo))
     if todo:
         say(trial_line(search, trial))
-        result = run_sweep(todo, place.domains, place.store, place.device, place.display, fail_fast=True)
+        result = share(todo, work.place, work.display, work.domains)
         if result.interrupted:
             return None
-        place.display.skip(len(todo) - len(result.done) - len(result.failed))
-    trial = judged(trial, _records(runs, place.store), setting.rule)
+        work.display.skip(len(result.left))
+        _require_machine(todo, work.store)
+    records = _records(runs, work.store)
+    done = {record.run_id for _, record in records if record.status == "done"}
+    finish_leftovers([replace(run, state="done") for run in runs if run.run_id in done], work.place)
+    trial = judged(trial, records, setting.rule)
     if todo:
         say(f"  {summary(setting, trial)}")
     return trial
+
+
+def _machine_failed(run: PlannedRun, store: RecordStore) -> Failure | None:
+    """Why a run failed, where the machine is to blame and not the values that were tried."""
+    record = store.read(run.path) if run.path is not None else None
+    failure = record.failure if isinstance(record, Record) else None
+    return failure if failure is not None and failure.kind in MACHINES else None
+
+
+def _require_machine(runs: Sequence[PlannedRun], store: RecordStore) -> None:
+    """Raise UserError where a run failed for what would make every trial lose."""
+    for run in runs:
+        failure = _machine_failed(run, store)
+        if failure is not None:
+            raise UserError(
+                f"{run.label}: {first_line(failure)}",
+                "the search stops: the values that were tried are not to blame; mend it and run the same "
+                "command again",
+            )
 
 
 def _records(runs: Sequence[PlannedRun], store: RecordStore) -> list[tuple[Path, Record]]:

@@ -31,7 +31,11 @@ class Journal:
         self._known = self._read()
 
     def get(self, number: int) -> Trial | None:
-        """Return what the journal says of a trial, its last word; None where it knows nothing."""
+        """Return what the journal says of a trial, its last word; None where it knows nothing.
+
+        It is read anew: other processes may be at the same search.
+        """
+        self._known = self._read()
         return self._known.get(number)
 
     def add(self, trial: Trial) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dabench.execution import Execution
+
 __all__ = ["TuneRequest"]
 
 
@@ -30,6 +32,7 @@ class TuneRequest:
     assignments: list[str] = field(default_factory=list)
     frozen_backbone: bool = False
     dry_run: bool = False
+    execution: Execution = field(default_factory=Execution)
 
     def command(self) -> str:
         """The command line that repeats the search; folders are left out, for recipes travel."""

@@ -1,11 +1,13 @@
 """What tests of disasters share: processes that are cheap to start and to kill, a sweep, its right outcome.
 
-The full sizes run with ``pytest -m chaos``; everyday runs have smaller ones.
+``pytest -m chaos`` runs all of them at full size; everyday runs have smaller ones. Random moments are drawn with a
+seed that is printed; ``DABENCH_CHAOS_SEED`` draws them again.
 """
 
 import hashlib
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -88,6 +90,15 @@ class Forks:
         self._process.stdin.close()
         self._process.wait()
         self._process.stdout.close()
+
+
+@pytest.fixture
+def moments(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> random.Random:
+    """What random moments are drawn from; its seed is printed."""
+    seed = int(os.environ.get("DABENCH_CHAOS_SEED", random.SystemRandom().randrange(2**32)))
+    with capsys.disabled():
+        print(f"\n{request.node.name}: DABENCH_CHAOS_SEED={seed}", flush=True)
+    return random.Random(seed)
 
 
 @pytest.fixture(scope="session")

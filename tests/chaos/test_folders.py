@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.chaos
 Start = Callable[..., Any]
 
 

@@ -9,17 +9,20 @@ from typing import Any
 
 import pytest
 
-FULL = [pytest.mark.chaos, pytest.mark.slow]
+FULL = [pytest.mark.chaos, pytest.mark.full, pytest.mark.slow]
 
 
 @pytest.mark.parametrize("kills", [8, pytest.param(200, marks=FULL)])
 def test_kills_at_random_moments_lose_and_double_nothing(
-    kills: int, forks: Any, sweep: Any, undisturbed: Any, look: Callable[[Path], Any], tmp_path: Path
+    kills: int,
+    moments: random.Random,
+    forks: Any,
+    sweep: Any,
+    undisturbed: Any,
+    look: Callable[[Path], Any],
+    tmp_path: Path,
 ) -> None:
     """Each process is killed after a random time; when a sweep is through, the next one begins."""
-    seed = random.SystemRandom().randrange(2**32)
-    print(f"seed {seed}")  # pytest shows it where the test fails
-    moments = random.Random(seed)
     killed = number = 0
     while killed < kills:
         results = tmp_path / f"results-{number}"
@@ -51,11 +54,14 @@ def _finish(forks: Any, sweep: Any, results: Path) -> None:
 
 @pytest.mark.parametrize("rounds", [1, pytest.param(10, marks=FULL)])
 def test_four_processes_two_killed_and_one_stopped_for_longer_than_its_lease(
-    rounds: int, forks: Any, sweep: Any, undisturbed: Any, look: Callable[[Path], Any], tmp_path: Path
+    rounds: int,
+    moments: random.Random,
+    forks: Any,
+    sweep: Any,
+    undisturbed: Any,
+    look: Callable[[Path], Any],
+    tmp_path: Path,
 ) -> None:
-    seed = random.SystemRandom().randrange(2**32)
-    print(f"seed {seed}")
-    moments = random.Random(seed)
     for number in range(rounds):
         results = tmp_path / f"results-{number}"
         workers = [forks.start(*sweep(results)) for _ in range(4)]

@@ -7,13 +7,17 @@ import os
 import signal
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 HERE = Path(__file__).parent
-pytest.importorskip("dabench.on_ray")
+pytestmark = [
+    pytest.mark.chaos,
+    pytest.mark.skipif(find_spec("ray") is None, reason="needs dabench[ray]"),
+]
 
 
 def run(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -36,7 +40,7 @@ def test_a_node_that_is_killed_in_the_middle(sweep: Any, undisturbed: Any, look:
     look(results).require(undisturbed, but=["code"])
 
 
-@pytest.mark.chaos
+@pytest.mark.full
 @pytest.mark.slow
 def test_ctrl_c_gives_runs_back(sweep: Any, undisturbed: Any, look: Any, forks: Any, tmp_path: Path) -> None:
     """Of the whole group of processes, as a terminal sends it."""

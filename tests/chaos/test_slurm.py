@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 HERE = Path(__file__).parent
+FULL = [pytest.mark.chaos, pytest.mark.full, pytest.mark.slow]
 SCRIPT = HERE.parents[1] / "examples" / "slurm-array.sh"
 
 
@@ -24,7 +25,7 @@ def sbatch(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize(
     ("tasks", "seconds"),
-    [(2, [3000]), pytest.param(4, [15, 25, 20, 3000], marks=[pytest.mark.chaos, pytest.mark.slow])],
+    [(2, [3000]), pytest.param(4, [15, 25, 20, 3000], marks=FULL)],
 )
 def test_an_array_shares_the_sweep_and_can_be_submitted_again(
     tasks: int, seconds: list[int], sweep: Any, undisturbed: Any, look: Any, tmp_path: Path
@@ -42,6 +43,7 @@ def test_an_array_shares_the_sweep_and_can_be_submitted_again(
     look(results).require(undisturbed, but=["code"])
 
 
+@pytest.mark.chaos
 def test_a_job_that_is_about_to_end_begins_nothing(tmp_path: Path) -> None:
     said = sbatch("--array=1-1", "--time=0:04", str(SCRIPT), "demo", folder=tmp_path)
     assert said.returncode == 0

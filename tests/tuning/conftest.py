@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-import dabench.sweep
+import dabench.sharing
 from dabench.cli import main
 from dabench.discovery import discover_rules
 from dabench.recipe import RecipeBook
-from dabench.sweep import run_one
+from dabench.sweep import work
 
 discover_rules()
 
@@ -31,18 +31,18 @@ class Counted:
             raise KeyboardInterrupt
         self.labels.append(run.run_id)
         if self.fail(run):
-            others[0].images = None  # a bug: what cannot be called
+            others[2].images = None  # a bug: what cannot be called
         try:
-            return run_one(run, *others)
+            return work(run, *others)
         finally:
             if self.fail(run):
-                del others[0].images
+                del others[2].images
 
 
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
     runs = Counted()
-    monkeypatch.setattr(dabench.sweep, "run_one", runs)
+    monkeypatch.setattr(dabench.sharing, "work", runs)
     return runs
 
 

@@ -1,5 +1,6 @@
 """dabench tune on the tiny suite, with the real engine: budget, resuming, failures, refusals, the recipe."""
 
+import errno
 import json
 import re
 import shutil
@@ -10,8 +11,12 @@ from typing import Any
 import pytest
 
 import dabench
+from dabench import sharing
+from dabench.claims import claim
+from dabench.openings import OpenDomains
 from dabench.recipe import TRIAL, RecipeBook
 from dabench.records import Record, RecordStore
+from dabench.signals import StepBoundaries
 
 # tests/tuning/conftest.py
 Dab = Callable[[str], tuple[object, str, str]]
@@ -162,6 +167,65 @@ def test_a_failed_run_makes_its_trial_lose_and_the_search_goes_on(
     assert len(counted.labels) == 7
     states = [json.loads(text)["state"] for text in journal.read_text().splitlines()[1:]]
     assert states == ["done", "failed", "done", "done"]
+
+
+def test_a_folder_that_is_gone_stops_the_search_and_costs_no_trial(
+    dab: Dab, tiny_suite: Path, counted: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = f"tune -m source_only -s {tiny_suite} --task A2B --rule entropy --trials 3 --device cpu"
+    open_images = OpenDomains.images
+    gone = iter([False, True])
+
+    def images(self: OpenDomains, *others: Any) -> Any:
+        if next(gone, False):
+            raise OSError(errno.ESTALE, "Stale file handle", str(tiny_suite.parent / "alpha.npz"))
+        return open_images(self, *others)
+
+    monkeypatch.setattr(OpenDomains, "images", images)
+    code, _, err = dab(line)
+    assert code == 2
+    assert "Stale file handle" in err
+    assert "mend it and run the same command again" in err
+    assert dab(line)[0] == 0
+    assert len(counted.labels) == 4, "the run is tried again, no other is"
+    (journal,) = Path("results-tune").glob("*.jsonl")
+    states = [json.loads(text)["state"] for text in journal.read_text().splitlines()[1:]]
+    assert states == ["done", "done", "done"]
+
+
+def test_runs_of_another_process_are_waited_for(
+    dab: Dab, tiny_suite: Path, counted: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = f"tune -m source_only -s {tiny_suite} --task A2B --rule entropy --trials 2 --device cpu"
+    assert dab(f"{line} --results first")[0] == 0
+    (path, *_) = Path("first").rglob("seed*.json")
+    held = claim(Path("second") / path.relative_to("first"), 60)
+    assert held is not None
+    monkeypatch.setattr(sharing.time, "sleep", lambda seconds: held.release())
+    code, out, _ = dab(f"{line} --results second")
+    assert code == 0
+    assert "waiting for runs of other processes: source_only tiny A->B seed 0" in out
+    assert sorted(counted.labels[2:]) == sorted([*counted.labels[:2], str(path.stem.partition("-")[2])])
+
+
+def test_an_interrupted_run_goes_on_from_its_checkpoint(
+    dab: Dab, tiny_suite: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = f"tune -m source_only -s {tiny_suite} --task A2B --rule entropy --trials 1 --device cpu"
+    steps = iter(range(100))
+
+    def interrupt(self: StepBoundaries) -> None:
+        if next(steps) == 4:  # before the last of four steps
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StepBoundaries, "check", interrupt)
+        assert dab(f"{line} --checkpoint-every 0")[0] == 130
+    assert dab(line)[0] == 0
+    (events,) = Path("results-tune").rglob("*.events.jsonl")
+    begun = [json.loads(text) for text in events.read_text().splitlines()]
+    assert [event["step"] for event in begun if event["event"] == "begin"] == [0, 2]
+    assert not list(Path("results-tune").rglob(".*")), "nothing is left"
 
 
 def test_where_all_trials_fail_nothing_is_chosen(dab: Dab, tiny_suite: Path, counted: Any) -> None:
