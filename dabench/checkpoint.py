@@ -113,7 +113,9 @@ class Checkpoints:
         text = json.dumps(about)
         header = {"format": FORMAT, "about": text, "sha256": _digest(content, text)}
         path = self._path(step)
-        part = path.with_name(f"{path.stem}.{os.getpid()}.part")  # a folder: the library makes files of its own
+        part = path.with_name(
+            f"{path.stem}.{os.getpid()}.part"
+        )  # a folder: the library makes files of its own
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._drop_parts()

@@ -337,6 +337,17 @@ def test_flags_of_a_sweep_that_make_no_sense(
     assert not Path("results").exists()
 
 
+def test_a_sweep_file_says_how_it_is_carried_out_and_flags_win(
+    dab: Callable[..., Said], tiny_suite: Path
+) -> None:
+    text = f"suites: [{tiny_suite}]\nmethods: [dann]\nseeds: 1\nexecution: {{executor: nobody, jobs: 3}}\n"
+    Path("sweep.yaml").write_text(text, encoding="utf-8")
+    assert "unknown executor 'nobody'" in dab("run sweep.yaml").err
+    assert "--jobs and --address are for --executor ray" in dab("run sweep.yaml --executor inline").err
+    said = dab("run sweep.yaml --executor inline --jobs 1")
+    assert (said.code, "2 runs done" in said.out) == (0, True)
+
+
 def test_several_failures_are_summed_up_in_a_table(
     dab: Callable[..., Said], tiny_suite: Path, broken: None
 ) -> None:

@@ -1,7 +1,7 @@
 """What tests of disasters share: processes that are cheap to start and to kill, a sweep, its right outcome.
 
-``pytest -m chaos`` runs all of them at full size; everyday runs have smaller ones. Random moments are drawn with a
-seed that is printed; ``DABENCH_CHAOS_SEED`` draws them again.
+``pytest -m chaos`` runs all of them at full size; everyday runs have smaller ones. Random moments are drawn
+with a seed that is printed; ``DABENCH_CHAOS_SEED`` draws them again.
 """
 
 import hashlib

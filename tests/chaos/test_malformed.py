@@ -13,7 +13,9 @@ MOST_BYTES = 512 * 2**20  # more than dabench itself takes; the makers of the la
 SEED = 20_260
 
 
-@pytest.mark.parametrize("count", [230, pytest.param(1000, marks=[pytest.mark.chaos, pytest.mark.full, pytest.mark.slow])])
+@pytest.mark.parametrize(
+    "count", [230, pytest.param(1000, marks=[pytest.mark.chaos, pytest.mark.full, pytest.mark.slow])]
+)
 def test_malformed_inputs_are_refused_clearly(
     count: int, tiny_suite: Path, undisturbed_results: Path, tmp_path: Path
 ) -> None:
