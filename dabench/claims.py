@@ -38,6 +38,7 @@ __all__ = [
 MOST_ATTEMPTS = 3  # owners that died in a row without a new checkpoint, until a run counts as failed
 
 
+CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 LOOKS = 5  # at a claim that is away, before it counts as lost
 ASIDE_SECONDS = 0.1
 
@@ -58,14 +59,15 @@ class Claim:
         self._descriptor = descriptor
         self._holder = holder
         self._lock = threading.Lock()
-        self._renewed = time.monotonic()
+        self._renewed = now()
         self._reason = ""
         self._trouble = ""
         self._stop = threading.Event()
         self.deaths = holder.deaths
-        threading.Thread(target=self._keep, name=f"claim {path.name}", daemon=True).start()
 
     def __enter__(self) -> "Claim":
+        """Renew it from now on. One that was made and never entered is taken over in time."""
+        threading.Thread(target=self._keep, name=f"claim {self._path.name}", daemon=True).start()
         return self
 
     def __exit__(
@@ -81,9 +83,9 @@ class Claim:
         Raises:
             LeaseLost: it is not; the caller stops and writes nothing.
         """
-        if not self._reason and time.monotonic() - self._renewed > self._holder.lease:
+        if not self._reason and now() - self._renewed > self._holder.lease:
             self._renew()
-            if not self._reason and time.monotonic() - self._renewed > self._holder.lease:
+            if not self._reason and now() - self._renewed > self._holder.lease:
                 self._reason = f"the claim could not be renewed: {self._trouble}"
         if self._reason:
             raise LeaseLost(self._reason)
@@ -101,9 +103,25 @@ class Claim:
                 return
             with contextlib.suppress(OSError):
                 if self._is_mine():
-                    self._path.unlink()
-            os.close(self._descriptor)
-            self._descriptor = -1
+                    self._give_back()
+            descriptor, self._descriptor = self._descriptor, -1
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+
+    def _give_back(self) -> None:
+        """Remove the claim. Another process may have made its own since it was looked at: that one stays."""
+        aside = _beside(self._path)
+        os.rename(self._path, aside)
+        try:
+            found = parse_holder(_content(aside))
+            if found is None or found.token != self._holder.token:
+                put_back(aside, self._path)
+        except OSError:
+            put_back(aside, self._path)
+            raise
+        finally:
+            with contextlib.suppress(OSError):
+                aside.unlink()
 
     def _keep(self) -> None:
         while not self._stop.wait(self._holder.lease / 3) and not self._reason:
@@ -125,7 +143,7 @@ class Claim:
         with self._lock:
             if self._descriptor < 0:
                 return
-            begun = time.monotonic()
+            begun = now()
             try:
                 if not self._is_still_mine():
                     self._reason = "another process has taken the run over, or the claim was removed"
@@ -178,21 +196,29 @@ def read_holder(path: Path) -> Holder | None:
         return None
 
 
-_seen: dict[Path, tuple[bytes, float]] = {}
-"""Claims that this process watches: content, and since when it is the same by the monotonic clock."""
+_seen: dict[Path, tuple[bytes, float, float]] = {}
+"""Claims that this process watches: content, since when it is the same, and when it was last looked at."""
+
+
+def now() -> float:
+    """Seconds by a clock that nobody sets; it goes on while the machine is suspended, as leases do."""
+    return time.clock_gettime(CLOCK)
 
 
 def _dead(place: Path, content: bytes, lease: float) -> bool:
     holder = parse_holder(content)
     if holder is not None and holder.gone():
         return True
-    now = time.monotonic()
-    same, since = _seen.get(place, (None, now))
+    moment = now()
+    promised = max(lease, min(holder.lease, LONGEST_LEASE) if holder is not None else 0.0)
+    same, since, looked = _seen.get(place, (None, moment, moment))
     if same != content:
-        _seen[place] = (content, now)
-        return False
-    promised = min(holder.lease, LONGEST_LEASE) if holder is not None else 0.0
-    return now - since > max(lease, promised)
+        since = moment
+    elif moment - looked > promised / 2:
+        # Nobody looked, perhaps nobody could: the owner, back as we are, gets the time of another beat.
+        since = max(since, moment - promised / 2)
+    _seen[place] = (content, since, moment)
+    return moment - since > promised
 
 
 def _take_over(path: Path, place: Path, content: bytes, lease: float) -> Claim | None:
@@ -203,7 +229,12 @@ def _take_over(path: Path, place: Path, content: bytes, lease: float) -> Claim |
     except FileNotFoundError:
         return None
     try:
-        if _content(aside) != content:  # its owner lives, or another one took it over a moment ago
+        try:
+            found = _content(aside)
+        except OSError:
+            put_back(aside, place)
+            raise
+        if found != content:  # its owner lives, or another one took it over a moment ago
             put_back(aside, place)  # if it was claimed meanwhile, who had it notices at the next check
             return None
         before, saved = parse_holder(content), _saved(path)

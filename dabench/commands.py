@@ -100,7 +100,7 @@ def execute(request: RunRequest) -> int:
     display.expect(len(todo))
     with display, terminated_as_interrupted():
         result = _carried_out(executor, todo, place, display, domains, _expectation(runs, place), request)
-    ended = {record.run_id for record in (*result.done, *result.elsewhere)}
+    ended = {r.run_id for r in (*result.done, *result.elsewhere) if r.status == "done"}
     with contextlib.suppress(OSError):  # what is over needs nothing of what killed processes left
         finish_leftovers([replace(run, state="done") for run in todo if run.run_id in ended], place)
     if forced is not None and not result.left and not result.interrupted:

@@ -40,7 +40,8 @@ class PlannedRun:
     """One run of a sweep. ``run_id`` and ``dataset`` are None where its images are missing.
 
     ``changed`` names the settings of its protocol that the user has set to other values. ``found`` is
-    the stamp of the record that was there; another one since then is of another process.
+    the stamp of the record that was there; another one since then is of another process. ``found_failed`` is
+    that of an earlier failure of a run that is forced.
     """
 
     config: RunConfig
@@ -58,6 +59,7 @@ class PlannedRun:
     missing: MissingDataError | None = None
     changed: tuple[str, ...] = ()
     found: Stamp | None = None
+    found_failed: Stamp | None = None
 
     @property
     def protocol(self) -> str:
@@ -284,7 +286,8 @@ def _with_state(run: PlannedRun, domains: OpenDomains, store: RecordStore, force
     run = replace(run, config=settled.config, provenance=settled.provenance)
     run_id = run_identity(run.config, dataset, run.entry, run.suite.manifest.metric)
     path = store.place(run.suite.name, run.task.name, run.config.method, run.config.seed, run_id)
-    run = replace(run, run_id=run_id, dataset=dataset, path=path, found=store.stamp(path))
+    found, failed = store.stamp(path), store.stamp(store.failed_again(path))
+    run = replace(run, run_id=run_id, dataset=dataset, path=path, found=found, found_failed=failed)
     if not os.path.lexists(path):
         return run
     record = store.read(path)

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import glob
 import io
 import os
 import re
@@ -21,7 +22,9 @@ __all__ = [
     "draft_of",
     "pack",
     "put_back",
+    "recover",
     "remove",
+    "supersede",
     "tidy",
     "write_atomically",
 ]
@@ -77,10 +80,15 @@ def create(path: Path, draft: Path) -> None:
     except OSError as error:
         if error.errno not in NO_LINKS:
             raise
+        content = draft.read_bytes()
         with path.open("xb") as file:
-            file.write(draft.read_bytes())
-            file.flush()
-            os.fsync(file.fileno())
+            try:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            except BaseException:
+                path.unlink(missing_ok=True)
+                raise
 
 
 def put_back(aside: Path, path: Path) -> None:
@@ -103,22 +111,43 @@ def put_back(aside: Path, path: Path) -> None:
 def supersede(path: Path, draft: Path, may_go: Callable[[Path], bool]) -> bool:
     """Put a draft in the place of a file that may go, by whatever others do meanwhile.
 
-    The file is moved aside and looked at there, where nobody changes it; one that may not go is put back.
+    The file is moved aside and looked at there, where nobody changes it; one that may not go is put back, and
+    so is every one if something goes wrong. ``recover`` puts back what a killed process has left aside.
     """
-    aside = beside(path)
-    with contextlib.suppress(FileNotFoundError):  # another one does the same
-        os.rename(path, aside)
+    aside: Path | None = path.with_name(f".{path.stem}.{secrets.token_hex(8)}.aside")
+    assert aside is not None
     try:
-        if os.path.lexists(aside) and not may_go(aside):
-            put_back(aside, path)
+        os.rename(path, aside)
+    except FileNotFoundError:  # another one does the same
+        aside = None
+    try:
+        if aside is not None and not (may_go(aside) and os.path.lexists(aside)):
+            put_back(aside, path)  # unless whoever owns the run has done so
             return False
         create(path, draft)
     except FileExistsError:
         return False
+    except BaseException:
+        if aside is not None:
+            put_back(aside, path)
+        raise
     finally:
+        if aside is not None:
+            with contextlib.suppress(OSError):
+                aside.unlink()
+    return True
+
+
+def recover(path: Path, worth: Callable[[Path], bool]) -> None:
+    """Put back what a process that was killed in ``supersede`` has left aside, if it is worth it.
+
+    For who owns the run.
+    """
+    for aside in path.parent.glob(f".{glob.escape(path.stem)}.*.aside"):
+        if worth(aside):
+            put_back(aside, path)
         with contextlib.suppress(OSError):
             aside.unlink()
-    return True
 
 
 def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
@@ -135,24 +164,23 @@ def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     return buffer.getvalue()
 
 
-def tidy(path: Path, kept: Collection[str], named: Callable[[], Collection[str]] | None = None) -> None:
+def tidy(path: Path, named: Callable[[], Collection[str]], owner: bool = False) -> None:
     """Clear away what killed processes left of a run: temporary files, and arrays that no record names.
 
     Args:
         path: of the record.
-        kept: names of the array files that belong to it.
-        named: of who has published the record but may own the run no more: what the record there names by
-            now, asked before each array goes. None: the caller owns the run, and drafts of claims go, too.
+        named: names of the array files that belong to the record that is there by now; asked before each
+            array goes.
+        owner: the caller owns the run: drafts of claims go, too.
     """
-    parts = re.compile(rf"\.{re.escape(path.stem)}\.{'' if named is None else '(?!claim[.])'}.*\.part")
+    parts = re.compile(rf"\.{re.escape(path.stem)}\.{'' if owner else '(?!claim[.])'}.*\.part")
     arrays = re.compile(rf"{re.escape(path.stem)}(\.[0-9a-f]{{8}})?(\.validation)?\.npz")
     try:
         names = os.listdir(path.parent)
     except OSError:
         return
     for name in names:
-        is_array = arrays.fullmatch(name) is not None and name not in kept
-        if (is_array and (named is None or name not in named())) or parts.fullmatch(name):
+        if parts.fullmatch(name) or (arrays.fullmatch(name) and name not in named()):
             remove(path.with_name(name))
 
 

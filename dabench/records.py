@@ -11,12 +11,13 @@ parts ``target`` (training images), ``source`` and ``source_val`` (held-out sour
 in float16, and ``<part>_labels`` (m,) of the two source parts.
 """
 
+import contextlib
 import errno
 import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from pydantic import ValidationError
 
 from dabench.errors import UserError
 from dabench.limited import read_limited
-from dabench.publishing import create, draft_of, pack, supersede, tidy, write_atomically
+from dabench.publishing import create, draft_of, pack, recover, remove, supersede, tidy, write_atomically
 from dabench.record import Evaluation, Failure, Metrics, Record, Timing
 
 __all__ = [
@@ -52,8 +53,8 @@ NO_RECORD = frozenset({
     errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.ENXIO, errno.ELOOP, errno.EFBIG
 })  # fmt: skip
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-Stamp = tuple[int, int, int]
-"""What tells one version of a file from another: file number, time and size."""
+Stamp = tuple[int, int]
+"""What tells one version of a file from another: time and size. File numbers are not stable everywhere."""
 
 
 class ResultsError(UserError):
@@ -97,6 +98,12 @@ def _files(record: Record) -> set[str]:
     return {name for name in (record.predictions_file, record.validation_file) if name}
 
 
+def _write_files(path: Path, files: Mapping[str, bytes]) -> None:
+    """Write files beside a record."""
+    for name, content in files.items():
+        write_atomically(path.with_name(name), content)
+
+
 class RecordStore:
     """The records below a results folder: ``<suite>/<task>/<method>/seed<k>-<run_id>.json``.
 
@@ -132,12 +139,13 @@ class RecordStore:
             ResultsError: the disk is full, or the folder cannot be written.
         """
         path = self.path(record)
+        record, files = self._with_arrays(record, arrays, validation)
         try:
-            record = self._with_arrays(record, arrays, validation)
+            _write_files(path, files)
             write_atomically(path, record.content())
         except OSError as error:
             raise self.unwritable(error) from error
-        tidy(path, _files(record))
+        tidy(path, lambda: _files(record), owner=True)
         return path
 
     def publish(
@@ -146,7 +154,7 @@ class RecordStore:
         arrays: Mapping[str, NDArray[Any]] | None = None,
         validation: Mapping[str, NDArray[Any]] | None = None,
         replaces: Stamp | None = None,
-        make_room: Callable[[], None] | None = None,
+        make_room: Callable[[], bool] | None = None,
     ) -> Record | None:
         """Write as ``write`` does, unless somebody else has written this run's record meanwhile.
 
@@ -156,7 +164,7 @@ class RecordStore:
             validation: what selection rules read.
             replaces: stamp of the record that may be replaced; None where there was none. A failure never
                 replaces a result.
-            make_room: called when the disk is full, before a second attempt.
+            make_room: called while the disk is full, before another attempt; says whether it made any.
 
         Returns:
             The record as it was written; None where another one stays, and nothing of this one.
@@ -164,13 +172,12 @@ class RecordStore:
         Raises:
             ResultsError: the disk is full, or the folder cannot be written, or what is there cannot be read.
         """
-        try:
-            return self._publish(record, arrays, validation, replaces)
-        except OSError as error:
-            if make_room is None or error.errno not in FULL:
-                raise self.unwritable(error) from error
-        make_room()
-        return self.publish(record, arrays, validation, replaces)
+        while True:
+            try:
+                return self._publish(record, arrays, validation, replaces)
+            except OSError as error:
+                if make_room is None or error.errno not in FULL or not make_room():
+                    raise self.unwritable(error) from error
 
     def _publish(
         self,
@@ -180,15 +187,15 @@ class RecordStore:
         replaces: Stamp | None,
     ) -> Record | None:
         path = self.path(record)
+        record, files = self._with_arrays(record, arrays, validation)
         try:
-            record = self._with_arrays(record, arrays, validation)
+            _write_files(path, files)
             draft = draft_of(path, record.content())
             try:
                 create(path, draft)
             except FileExistsError:
                 if not self._replace(path, draft, record, replaces):
-                    for name in _files(record) - self._named(path):
-                        path.with_name(name).unlink(missing_ok=True)
+                    self._withdraw(path, files.keys())
                     return None
             finally:
                 draft.unlink(missing_ok=True)
@@ -196,9 +203,14 @@ class RecordStore:
             if self.stamp(path) not in (None, replaces):
                 return None  # whoever came first has cleared away what was to be published
             raise
-        if not all(path.with_name(name).exists() for name in _files(record)):
-            self._with_arrays(record, arrays, validation)  # who took the run over has cleared them away
-        tidy(path, _files(record), lambda: self._named(path))
+        except BaseException:
+            self._withdraw(path, files.keys())
+            raise
+        if not all(path.with_name(name).exists() for name in files):
+            _write_files(path, files)  # who took the run over has cleared them away
+        tidy(path, lambda: _files(record) | self.named(path))
+        if record.status == "done":
+            remove(self.failed_again(path))
         return record
 
     def _replace(self, path: Path, draft: Path, record: Record, replaces: Stamp | None) -> bool:
@@ -221,10 +233,19 @@ class RecordStore:
 
         return may_go(path) and supersede(path, draft, may_go)
 
-    def _named(self, path: Path) -> set[str]:
-        """Array files that the record there names by now."""
+    def named(self, path: Path) -> set[str]:
+        """Names of the array files that belong to the record that is there by now."""
         there = self.read(path)
         return _files(there) if isinstance(there, Record) else set()
+
+    def recover(self, path: Path) -> None:
+        """Put back a result that a killed process has left aside; for who owns the run."""
+
+        def is_result(aside: Path) -> bool:
+            found = self.read(aside)
+            return isinstance(found, Record) and found.status == "done"
+
+        recover(path, is_result)
 
     def stamp(self, path: Path) -> Stamp | None:
         """Return what tells this version of a file from another; None where there is none."""
@@ -232,24 +253,41 @@ class RecordStore:
             found = path.stat()
         except OSError:
             return None
-        return found.st_ino, found.st_mtime_ns, found.st_size
+        return found.st_mtime_ns, found.st_size
 
     def _with_arrays(
         self,
         record: Record,
         arrays: Mapping[str, NDArray[Any]] | None,
         validation: Mapping[str, NDArray[Any]] | None,
-    ) -> Record:
-        """Write the array files; return the record that names them."""
-        path = self.path(record)
+    ) -> tuple[Record, dict[str, bytes]]:
+        """Pack the arrays; return the record that names their files, and these by name."""
+        path, files = self.path(record), {}
         for name, content in (("predictions", arrays), ("validation", validation)):
             if content is not None:
                 packed = pack(content)
                 digest = hashlib.sha256(packed).hexdigest()
-                file = path.with_name(f"{path.stem}.{digest[:8]}{SUFFIXES[name]}")
-                write_atomically(file, packed)
-                record = record.model_copy(update={f"{name}_file": file.name, f"{name}_sha256": digest})
-        return record
+                file = f"{path.stem}.{digest[:8]}{SUFFIXES[name]}"
+                files[file] = packed
+                record = record.model_copy(update={f"{name}_file": file, f"{name}_sha256": digest})
+        return record, files
+
+    def _withdraw(self, path: Path, names: Set[str]) -> None:
+        """Remove array files whose record was not published."""
+        for name in names - self.named(path):
+            with contextlib.suppress(OSError):
+                path.with_name(name).unlink(missing_ok=True)
+
+    def failed_again(self, path: Path) -> Path:
+        """Where the failure of a forced run lies, beside the result that it does not replace."""
+        return path.with_name(f".{path.stem}.failed.json")
+
+    def note_failed_again(self, path: Path, record: Record) -> None:
+        """Write that failure down, for other processes of the same sweep. Raises ResultsError."""
+        try:
+            write_atomically(self.failed_again(path), record.content())
+        except OSError as error:
+            raise self.unwritable(error) from error
 
     def require_writable(self) -> None:
         """Try to write into the folder. Raises UserError when that fails, before hours of training do."""

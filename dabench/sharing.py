@@ -1,7 +1,10 @@
 """All runs of a plan in this process, shared with whoever else works on the results folder."""
 
+import contextlib
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from dabench.budget import Expectation
 from dabench.checkpoint import Checkpoints
@@ -10,6 +13,7 @@ from dabench.openings import OpenDomains
 from dabench.plan import PlannedRun
 from dabench.publishing import tidy
 from dabench.records import Record
+from dabench.signals import interrupt_if_asked
 from dabench.sweep import Display, Place, SweepResult, checkpoints_of, settled, work
 
 __all__ = ["finish_leftovers", "has_checkpoint", "share"]
@@ -39,6 +43,7 @@ def share(
     late: list[PlannedRun] = []
     try:
         while waiting and not place.out_of_time and not (place.fail_fast and result.has_failures):
+            interrupt_if_asked()
             if not _one_more(runs, waiting, late, place, display, domains, expectation, result) and waiting:
                 display.wait(waiting)
                 time.sleep(place.poll)
@@ -103,20 +108,26 @@ def has_checkpoint(run: PlannedRun) -> bool:
 def finish_leftovers(runs: Sequence[PlannedRun], place: Place) -> None:
     """Clear away claims, checkpoints and parts that processes left which died after they had published.
 
-    Checkpoints of a forced run that is to go on stay.
+    Checkpoints of a forced run that is to go on stay, also where this sweep is none.
     """
     for run in runs:
         if run.path is None or not any(run.path.parent.glob(f".{run.path.stem}.*")):
             continue
-        if run.state != "done" and not (place.force and run.found is not None):
-            continue
-        held, record = claim(run.path, place.lease), place.store.read(run.path)
-        if held is None:
-            continue
-        with held:
-            if not isinstance(record, Record):
-                continue
-            checkpoints = checkpoints_of(run, place)
-            if run.state == "done" or next(checkpoints.newest_first(), None) is None:
-                checkpoints.drop()
-            tidy(run.path, {name for name in (record.predictions_file, record.validation_file) if name})
+        if run.state == "done" or (place.force and run.found is not None):
+            with contextlib.suppress(OSError):  # of another user's folder
+                _finish(run, run.path, place)
+
+
+def _finish(run: PlannedRun, path: Path, place: Place) -> None:
+    held = claim(path, place.lease)
+    if held is None:
+        return
+    with held:
+        store = place.store
+        store.recover(path)
+        if not isinstance(store.read(path), Record):
+            return
+        checkpoints = checkpoints_of(run, replace(place, force=True))
+        if next(checkpoints.newest_first(), None) is None:
+            checkpoints.drop()
+        tidy(path, lambda: store.named(path), owner=True)

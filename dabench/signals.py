@@ -8,7 +8,7 @@ from types import FrameType
 
 from dabench.checkpoint import TimeIsUp
 
-__all__ = ["StepBoundaries", "Terminated", "terminated_as_interrupted"]
+__all__ = ["StepBoundaries", "Terminated", "interrupt_if_asked", "terminated_as_interrupted"]
 
 
 class Terminated(TimeIsUp):
@@ -47,12 +47,17 @@ def terminated_as_interrupted() -> Iterator[None]:
         _Signalled.asked = False
 
 
+def interrupt_if_asked() -> None:
+    """Raise KeyboardInterrupt where SIGTERM came with the last step of a run, which ended all the same."""
+    if _Signalled.asked:
+        raise KeyboardInterrupt
+
+
 class StepBoundaries:
     """A run between its first step and its record, during which SIGTERM waits for the next step."""
 
     def __enter__(self) -> "StepBoundaries":
-        if _Signalled.asked:  # it came with the last step of the run before
-            raise KeyboardInterrupt
+        interrupt_if_asked()
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -3,9 +3,11 @@
 ``work`` does one run, as every executor calls it: claim, run or go on from a checkpoint, publish, release.
 """
 
+import contextlib
+import stat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Protocol
 
@@ -18,8 +20,10 @@ from dabench.errors import UserError
 from dabench.failures import KILLED, LOST_FOLDER, describe_failure
 from dabench.forcing import replaced
 from dabench.openings import OpenDomains
+from dabench.patience import persistently
 from dabench.plan import PlannedRun
 from dabench.records import Evaluation, Record, RecordStore, ResultsError
+from dabench.room import Room
 from dabench.running import Finished, attempt, failed_record, require_device
 from dabench.signals import StepBoundaries, Terminated
 from dabench.trackers import tracked
@@ -37,7 +41,6 @@ __all__ = [
 
 MOST_LOST = 3  # runs in a row whose images are gone, until the sweep stops
 LONGEST_POLL = 5.0  # seconds between two looks at runs that others have
-Room = Callable[[], None] | None
 TRANSIENT = (KILLED.kind, LOST_FOLDER, "DiskFull", "OutOfMemory")  # another day the run may go on
 
 
@@ -100,7 +103,14 @@ class Place:
 
     def require_results(self) -> None:
         """Raise ResultsError where the results folder is gone, or another one is in its place."""
-        if not (self.listed.is_file() if self.listed is not None else self.results.is_dir()):
+        try:
+            there = stat.S_ISDIR(self.results.stat().st_mode)
+            there = there and (self.listed is None or stat.S_ISREG(self.listed.stat().st_mode))
+        except (FileNotFoundError, NotADirectoryError):
+            there = False
+        except OSError as error:
+            raise self.store.unwritable(error) from error
+        if not there:
             raise ResultsError(
                 f"the results folder {self.results} is gone", "bring it back and run the same command again"
             )
@@ -191,10 +201,8 @@ def work(
     """
     assert run.path is not None  # its images are here
     store = place.store
-    if place.listed is not None:
-        place.require_results()
     try:
-        held = claim(run.path, place.lease)
+        held = persistently(partial(_claimed, run.path, place), place.lease)
         if held is None:
             return None
         with held:
@@ -214,6 +222,13 @@ def work(
         raise store.unwritable(error) from error
 
 
+def _claimed(path: Path, place: Place) -> Claim | None:
+    """Claim a run in a results folder that is still there."""
+    if place.listed is not None:
+        place.require_results()
+    return claim(path, place.lease)
+
+
 def _work(
     run: PlannedRun,
     place: Place,
@@ -225,6 +240,7 @@ def _work(
 ) -> Record | None:
     assert run.path is not None
     store = place.store
+    store.recover(run.path)
     if settled(run, store) is not None:  # published between a look at it and the claim
         return None
 
@@ -246,18 +262,30 @@ def _work(
         else:
             folders = [folder for folder in (place.data, place.results) if folder is not None]
             finished = attempt(run, domains, place.device, tracker.advance, checkpoints, check, folders)
-        held.confirm()
-        if place.listed is not None:
-            place.require_results()
-        record = _publish(run, finished, store, place.device, checkpoints.drop)
+        record = persistently(
+            partial(_published, run, finished, place, held, Room(checkpoints, held.confirm)), place.lease
+        )
         if record is None:
             return None
         tracker.end(record)
+    if record.failure is not None:
+        require_device(place.device)  # a card that died is no fault of the run: its checkpoints stay
     if record.failure is None or record.failure.kind not in TRANSIENT:
         checkpoints.drop()
-    if record.failure is not None:
-        require_device(place.device)
     return record
+
+
+def _published(run: PlannedRun, finished: Finished, place: Place, held: Claim, room: Room) -> Record | None:
+    """Write the record of a run that is still this process's."""
+    held.confirm()
+    if place.listed is not None:
+        place.require_results()
+    try:
+        return _publish(run, finished, place.store, place.device, room.make)
+    except ResultsError:
+        with contextlib.suppress(OSError):
+            room.put_back()
+        raise
 
 
 def checkpoints_of(run: PlannedRun, place: Place) -> Checkpoints:
@@ -275,39 +303,48 @@ def _publish(
     finished: Finished,
     store: RecordStore,
     device: torch.device,
-    room: Room = None,
+    room: Callable[[], bool] | None = None,
 ) -> Record | None:
     """Write the record, unless another one came first. A failure replaces no result of an earlier day.
 
-    What a method gave and cannot be written down is a failure. ``room`` is made on a full disk.
+    What a method gave and cannot be written down is a failure. ``room`` makes some on a full disk.
     """
     try:
         return _written(run, finished, store, room if finished.record.status == "done" else None)
-    except (OSError, ResultsError):
+    except (OSError, ResultsError, LeaseLost):
         raise
     except Exception as error:
         failed = failed_record(run, device, describe_failure(error, run.entry.file))
         return _written(run, Finished(failed), store)
 
 
-def _written(run: PlannedRun, finished: Finished, store: RecordStore, room: Room = None) -> Record | None:
+def _written(
+    run: PlannedRun, finished: Finished, store: RecordStore, room: Callable[[], bool] | None = None
+) -> Record | None:
     assert run.path is not None
     record = finished.record
     if record.status == "failed":
         earlier = store.read(run.path)
         if isinstance(earlier, Record) and earlier.status == "done" and earlier.run_id == record.run_id:
-            return record if store.stamp(run.path) == run.found else None
+            if store.stamp(run.path) != run.found:
+                return None
+            store.note_failed_again(run.path, record)
+            return record
     return store.publish(record, finished.arrays, finished.validation, run.found, room)
 
 
 def settled(run: PlannedRun, store: RecordStore) -> Record | None:
-    """The run's record, if it was written after the plan was made; None where the run is still to do."""
+    """The run's record, if it was written after the plan was made; None where the run is still to do.
+
+    A forced run that failed is settled as well: its failure lies beside the result that it does not replace.
+    """
     assert run.path is not None
-    stamp = store.stamp(run.path)
-    if stamp is None or stamp == run.found:
-        return None
-    record = store.read(run.path)
-    return record if isinstance(record, Record) and record.run_id == run.run_id else None
+    for path, found in ((run.path, run.found), (store.failed_again(run.path), run.found_failed)):
+        stamp = store.stamp(path)
+        record = store.read(path) if stamp not in (None, found) else None
+        if isinstance(record, Record) and record.run_id == run.run_id:
+            return record
+    return None
 
 
 @lru_cache(maxsize=1)

@@ -18,11 +18,15 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from dabench.errors import UserError, unknown
+from dabench.patience import persistently
 from dabench.plan import PlannedRun
 from dabench.records import Evaluation, Record, RecordStore
 from dabench.train import Observer
 
 __all__ = ["TRACKERS", "Tracked", "Tracker", "require_trackers", "tracked"]
+
+
+PATIENCE_SECONDS = 60.0  # with a folder that does not answer
 
 
 class Tracker(Protocol):
@@ -87,6 +91,9 @@ class JsonLines:
     def _write(self, event: str, step: int, **more: Any) -> None:
         time = datetime.now(UTC).isoformat(timespec="seconds")
         line = json.dumps({"event": event, "step": step, **more, "time": time}) + "\n"
+        persistently(lambda: self._append(line), PATIENCE_SECONDS)
+
+    def _append(self, line: str) -> None:
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(self._path, flags, 0o666)
         try:

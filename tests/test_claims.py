@@ -1,5 +1,6 @@
 """Claims: one owner, dead ones recognised without wall clocks, nobody's claim overwritten."""
 
+import errno
 import json
 import os
 import subprocess
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from dabench import claims
-from dabench.claims import LeaseLost, claim, claim_file, read_holder
+from dabench.claims import Claim, LeaseLost, claim, claim_file, read_holder
 from dabench.holder import Holder, myself, parse_holder
 from dabench.publishing import tidy
 
@@ -21,19 +22,27 @@ LONG = 1000.0  # no renewal falls into a test
 
 
 class Clock:
-    """A monotonic clock that a test moves."""
+    """A clock that a test moves."""
 
     def __init__(self) -> None:
         self.now = 100.0
 
-    def monotonic(self) -> float:
+    def read(self) -> float:
         return self.now
+
+    def watch(self, record: Path, lease: float, seconds: float) -> Claim | None:
+        """Try to claim a run again and again for so long, as one that waits does."""
+        taken, end = claim(record, lease), self.now + seconds
+        while taken is None and self.now < end:
+            self.now = min(self.now + lease / 5, end)
+            taken = claim(record, lease)
+        return taken
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(claims.time, "monotonic", made.monotonic)
+    monkeypatch.setattr(claims, "now", made.read)
     monkeypatch.setattr(claims, "_seen", {})
     return made
 
@@ -77,15 +86,29 @@ def test_a_silent_owner_of_another_machine_is_dead_after_a_lease_of_watching(
 ) -> None:
     holder = foreign(lease=30.0)
     assert claim(record, 10.0) is None, "seen for the first time"
-    clock.now += 29
-    assert claim(record, 10.0) is None, "its own lease counts where it is longer"
+    assert clock.watch(record, 10.0, 29) is None, "its own lease counts where it is longer"
     foreign(lease=30.0, beat=1, token=holder.token)
-    clock.now += 2
-    assert claim(record, 10.0) is None, "it gave a sign of life"
-    clock.now += 31
-    taken = claim(record, 10.0)
+    assert clock.watch(record, 10.0, 2) is None, "it gave a sign of life"
+    taken = clock.watch(record, 10.0, 31)
     assert taken is not None
     assert taken.deaths == 1
+    taken.release()
+
+
+def test_who_looks_again_after_a_long_time_gives_the_owner_the_time_of_another_beat(
+    record: Path, clock: Clock, foreign: Callable[..., Holder]
+) -> None:
+    """The network was away: nobody could look, and the owner could not renew."""
+    holder = foreign(lease=30.0)
+    assert claim(record, 10.0) is None
+    clock.now += 1000
+    assert claim(record, 10.0) is None
+    foreign(lease=30.0, beat=1, token=holder.token)
+    assert clock.watch(record, 10.0, 29) is None
+    clock.now += 1000
+    assert claim(record, 10.0) is None
+    taken = clock.watch(record, 10.0, 16)
+    assert taken is not None
     taken.release()
 
 
@@ -100,9 +123,8 @@ def test_a_promise_without_end_is_not_believed(
     record: Path, clock: Clock, foreign: Callable[..., Holder]
 ) -> None:
     foreign(lease=1e12)
-    claim(record, 10.0)
-    clock.now += claims.LONGEST_LEASE + 1
-    taken = claim(record, 10.0)
+    assert clock.watch(record, 10.0, claims.LONGEST_LEASE - 1) is None
+    taken = clock.watch(record, 10.0, 2)
     assert taken is not None
     taken.release()
 
@@ -137,9 +159,7 @@ def test_deaths_in_a_row_are_counted_until_a_checkpoint_is_made(
 ) -> None:
     def take(**changes: Any) -> int:
         foreign(lease=1.0, **changes)
-        claim(record, 1.0)
-        clock.now += 2
-        taken = claim(record, 1.0)
+        taken = clock.watch(record, 1.0, 2)
         assert taken is not None
         taken.release()
         return taken.deaths
@@ -165,9 +185,8 @@ def test_what_is_no_claim_is_watched_and_replaced(record: Path, clock: Clock, ki
         os.mkfifo(place)
     else:
         place.write_bytes({"garbage": b"\xff{", "empty": b"", "huge": b"[" * 10**6}[kind])
-    assert claim(record, 5.0) is None
-    clock.now += 6
-    taken = claim(record, 5.0)
+    assert clock.watch(record, 5.0, 4) is None
+    taken = clock.watch(record, 5.0, 2)
     assert taken is not None
     taken.check()
     taken.release()
@@ -257,8 +276,8 @@ def test_a_live_claim_that_was_moved_aside_is_put_back(
 ) -> None:
     """Two take a dead claim over; the slower one moves the faster one's new claim aside."""
     foreign(lease=1.0)
-    claim(record, 1.0)
-    clock.now += 2
+    assert clock.watch(record, 1.0, 0.9) is None
+    clock.now += 0.2
     live = replace(myself(LONG, 0, 0), boot="third", token="e" * 32)
     rename = os.rename
 
@@ -270,6 +289,55 @@ def test_a_live_claim_that_was_moved_aside_is_put_back(
     assert claim(record, 1.0) is None
     assert read_holder(record) == live
     assert [path.name for path in record.parent.iterdir()] == [claim_file(record).name]
+
+
+def test_a_claim_that_cannot_be_read_while_it_is_aside_is_put_back(
+    record: Path, clock: Clock, foreign: Callable[..., Holder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holder = foreign(lease=1.0)
+    assert clock.watch(record, 1.0, 0.9) is None
+    clock.now += 0.2
+    read = claims._content
+
+    def fail(place: Path) -> bytes | None:
+        if place.suffix == ".part":
+            raise OSError(errno.EIO, "Input/output error")
+        return read(place)
+
+    monkeypatch.setattr(claims, "_content", fail)
+    with pytest.raises(OSError, match="Input/output"):
+        claim(record, 1.0)
+    monkeypatch.undo()
+    assert read_holder(record) == holder
+
+
+def test_a_claim_that_was_taken_while_it_was_given_back_stays(
+    record: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its owner is stopped for longer than its lease, after it has looked at the claim."""
+    first = claim(record, LONG)
+    assert first is not None
+    thief = replace(myself(LONG, 0, 0), boot="third", token="e" * 32)
+    rename = os.rename
+
+    def late(source: Path, target: Path) -> None:
+        claim_file(record).write_bytes(thief.content())
+        rename(source, target)
+
+    monkeypatch.setattr(claims.os, "rename", late)
+    first.release()
+    assert read_holder(record) == thief
+    assert [path.name for path in record.parent.iterdir()] == [claim_file(record).name]
+
+
+def test_a_claim_that_was_made_and_not_entered_is_not_renewed(record: Path) -> None:
+    held = claim(record, 0.02)
+    assert held is not None
+    time.sleep(0.05)
+    holder = read_holder(record)
+    assert holder is not None
+    assert holder.beat == 0
+    held.release()
 
 
 @pytest.mark.parametrize("dead", [False, True])
@@ -310,7 +378,7 @@ def test_a_claim_whose_draft_is_cleared_away_is_none(record: Path, monkeypatch: 
     link = os.link
 
     def late(draft: Path, place: Path) -> None:
-        tidy(record, set())
+        tidy(record, set, owner=True)
         link(draft, place)
 
     monkeypatch.setattr(os, "link", late)

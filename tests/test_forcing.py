@@ -12,11 +12,13 @@ import pytest
 import torch
 
 from dabench import commands
+from dabench.claims import claim
 from dabench.commands import RunRequest, execute
 from dabench.forcing import FOLDER, Forced
 from dabench.plan import PlannedRun
-from dabench.records import Record, RecordStore
-from dabench.sharing import finish_leftovers
+from dabench.records import Failure, Record, RecordStore
+from dabench.running import failed_record
+from dabench.sharing import finish_leftovers, share
 from dabench.signals import Terminated, terminated_as_interrupted
 from dabench.sweep import Place, checkpoints_of, work
 
@@ -77,6 +79,69 @@ def test_leftovers_of_a_finished_run_are_no_beginning_of_a_forced_one(
     finish_leftovers([forced], place)
     assert checkpoints.steps() == []
     assert steps_of(forced, place) == [1, 2, 3, 4]
+
+
+def test_a_sweep_without_force_leaves_the_checkpoints_of_one_that_was_stopped(
+    make_plan: MakePlan, place: Place
+) -> None:
+    steps = ["steps=6", "evaluations=3"]
+    (run,) = make_plan(steps, tasks=["A2B"])
+    assert work(run, replace(place, force=False), ignore) is not None
+    (forced,) = make_plan(steps, tasks=["A2B"], force=True)
+    with pytest.raises(KeyboardInterrupt):
+        work(forced, place, stop_at(5, KeyboardInterrupt()))
+    (done,) = make_plan(steps, tasks=["A2B"])
+    finish_leftovers([done], replace(place, force=False))
+    assert steps_of(forced, place) == [5, 6]
+
+
+def test_failures_of_other_processes_keep_their_checkpoints(
+    tiny_suite: Path, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that ends clears away what killed ones left of runs that are done, and of no others."""
+    kept = []
+
+    def publish(*_: Any) -> Any:
+        (run, *_others) = given
+        assert run.path is not None
+        record = failed_record(run, torch.device("cpu"), Failure(kind="OutOfMemory", message="out"))
+        assert place.store.publish(record) is not None
+        kept.append(run.path.with_name(f".{run.path.stem}.checkpoint-2.safetensors"))
+        kept[0].write_bytes(b"")
+
+    given: list[PlannedRun] = []
+
+    class Other:
+        def run(self, runs: list[PlannedRun], *others: Any) -> Any:
+            given.extend(runs)
+            publish()
+            return share(runs, *others)
+
+    monkeypatch.setattr(commands, "find_executor", lambda *_: Other())
+    assert execute(request(tiny_suite, place)) == 1
+    assert kept[0].exists()
+
+
+def test_sigterm_with_the_last_step_ends_a_sweep_that_waits_for_others(
+    make_plan: MakePlan, place: Place
+) -> None:
+    first, second = make_plan()
+    assert second.path is not None
+
+    class Quiet:
+        def __getattr__(self, name: str) -> Callable[..., None]:
+            return ignore
+
+        def advance(self, step: int, *_: Any) -> None:
+            if step == 4:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    held = claim(second.path, 60)
+    assert held is not None
+    with terminated_as_interrupted():
+        result = share([first, second], place, Quiet())
+    held.release()
+    assert (len(result.done), result.interrupted, result.left) == (1, True, [second])
 
 
 def test_the_same_forced_sweep_goes_on_and_the_next_one_begins_anew(

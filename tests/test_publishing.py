@@ -208,6 +208,91 @@ def test_neither_is_a_folder_replaced(store: RecordStore) -> None:
     assert (path / "inside").is_dir()
 
 
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), KeyboardInterrupt()])
+def test_a_record_that_cannot_be_replaced_is_put_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    store = RecordStore(tmp_path)
+    failed, path, link = record(**FAILED, evaluations=[]), store.path(record()), os.link
+    assert store.publish(failed) is not None
+    before, seen = path.read_bytes(), store.stamp(path)
+
+    def broken(source: Path, target: Path) -> None:
+        if not path.exists() and not source.name.endswith(".aside"):
+            raise error
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", broken)
+    with pytest.raises(ResultsError if isinstance(error, OSError) else type(error)):
+        store.publish(record(), arrays(1), None, seen)
+    assert path.read_bytes() == before
+    assert files(store) == [path.name]
+
+
+def test_a_result_that_comes_between_the_look_and_the_move_survives_tidying(
+    store: RecordStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its publisher clears away what others left of the run, while it lies aside itself."""
+    failed, path = record(**FAILED, evaluations=[]), store.path(record())
+    assert store.publish(failed) is not None
+    seen, move, tidy = store.stamp(path), os.rename, records_module.tidy
+
+    def late(source: Path, target: Path) -> None:
+        monkeypatch.setattr(os, "rename", move)
+
+        def later(*given: Any) -> None:
+            move(source, target)
+            tidy(*given)
+
+        monkeypatch.setattr(records_module, "tidy", later)
+        assert store.publish(record(), arrays(1), None, seen) is not None
+        monkeypatch.setattr(records_module, "tidy", tidy)
+
+    monkeypatch.setattr(os, "rename", late)
+    assert store.publish(failed, None, None, seen) is None
+    kept = store.read(path)
+    assert isinstance(kept, Record)
+    assert kept.status == "done"
+    assert files(store) == sorted([path.name, str(kept.predictions_file)])
+
+
+@pytest.mark.parametrize(("status", "there"), [("done", False), ("done", True), ("failed", False)])
+def test_a_result_that_a_killed_process_left_aside_is_put_back(
+    store: RecordStore, status: str, there: bool
+) -> None:
+    left = record() if status == "done" else record(**FAILED, evaluations=[])
+    path = store.path(left)
+    aside = path.with_name(f".{path.stem}.0011.aside")
+    path.parent.mkdir(parents=True)
+    aside.write_bytes(left.content())
+    newer = record(value=0.25)
+    if there:
+        path.write_bytes(newer.content())
+    store.recover(path)
+    assert not aside.exists()
+    found = store.read(path)
+    if there:
+        assert found == newer
+    else:
+        assert (found == left) is (status == "done")
+
+
+def test_a_full_disk_leaves_no_part_of_a_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the file system knows no links; nor do arrays stay whose record could not be written."""
+    store, sync = RecordStore(tmp_path), os.fsync
+    monkeypatch.setattr(os, "link", refuse)
+
+    def full(descriptor: int) -> None:
+        if store.path(record()).exists():
+            raise OSError(28, "No space left on device")
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ResultsError, match="No space"):
+        store.publish(record(), arrays(1), arrays(2))
+    assert files(store) == []
+
+
 def test_a_full_disk_gets_room_once(store: RecordStore, monkeypatch: pytest.MonkeyPatch) -> None:
     rooms: list[int] = []
     write = records_module.write_atomically
@@ -220,7 +305,7 @@ def test_a_full_disk_gets_room_once(store: RecordStore, monkeypatch: pytest.Monk
     monkeypatch.setattr(records_module, "write_atomically", full)
     with pytest.raises(ResultsError, match="No space"):
         store.publish(record(), arrays(1))
-    assert store.publish(record(), arrays(1), make_room=lambda: rooms.append(1)) is not None
+    assert store.publish(record(), arrays(1), make_room=lambda: rooms.append(1) is None) is not None
     assert rooms == [1]
 
 

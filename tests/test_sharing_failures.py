@@ -225,6 +225,44 @@ def test_a_gpu_that_answers_no_more_ends_the_sweep(
     assert asked == [CPU], "after the failed run alone"
 
 
+def test_a_gpu_that_died_costs_a_run_no_checkpoint(
+    make_plan: MakePlan, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dead(device: Any) -> None:
+        raise UserError("cuda:0 answers no more")
+
+    def fail(step: int, *_: Any) -> None:
+        if step == 3:
+            raise RuntimeError("CUDA error: unspecified launch failure")
+
+    monkeypatch.setattr("dabench.sweep.require_device", dead)
+    (run,) = make_plan(tasks=["A2B"])
+    with pytest.raises(UserError, match="answers no more"):
+        work(run, replace(place, checkpoint_seconds=0), fail)
+    assert any(".checkpoint-2." in name for name in files(place))
+
+
+def test_a_forced_run_that_fails_is_tried_once_by_those_who_share(
+    make_plan: MakePlan, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    share(make_plan(tasks=["A2B"]), place, Quiet())
+    place = replace(place, force=True)
+    plans = [make_plan(tasks=["A2B"], force=True) for _ in range(2)]
+
+    def fail(*_: Any) -> None:
+        raise RuntimeError("today nothing works")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(OpenDomains, "images", fail)
+        assert len(share(plans[0], place, Quiet()).failed) == 1
+        display = Quiet()
+        assert len(share(plans[1], place, display).elsewhere) == 1
+    assert display.events == ["elsewhere failed"]
+    later = make_plan(tasks=["A2B"], force=True)
+    assert len(share(later, place, Quiet()).done) == 1, "who starts afterwards tries it again"
+    assert not any(name.endswith(".failed.json") for name in files(place))
+
+
 @pytest.mark.parametrize("lost", [True, False])
 def test_a_folder_that_comes_back_is_read_again(
     make_plan: MakePlan, place: Place, monkeypatch: pytest.MonkeyPatch, lost: bool

@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from dabench.records import RecordStore
 
@@ -73,13 +75,20 @@ class Forks:
         assert answer, "the process that starts others has died"
         return answer
 
-    def start(self, *arguments: str, largest_file: int | None = None, clock: float = 0.0) -> Worker:
+    def start(
+        self,
+        *arguments: str,
+        largest_file: int | None = None,
+        clock: float = 0.0,
+        alone: bool = False,
+        cache: Path | None = None,
+    ) -> Worker:
         """Start ``dabench`` with arguments; see forkserver.py for the rest."""
         self._started += 1
         output = self._folder / f"output-{self._started}.txt"
         order = {
             "start": list(arguments), "folder": str(self._folder), "output": str(output),
-            "largest_file": largest_file, "clock": clock,
+            "largest_file": largest_file, "clock": clock, "alone": alone, "cache": cache and str(cache),
         }  # fmt: skip
         return Worker(self, int(self.ask(order)), output)
 
@@ -201,6 +210,41 @@ def undisturbed(undisturbed_results: Path) -> Outcome:
     assert len(found.records) == 12
     assert len(found.arrays) == 24
     assert found.rest == []
+    return found
+
+
+@pytest.fixture(scope="session")
+def photo_sweep(make_tiny_suite: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Sweep:
+    """As ``sweep``, of four runs on images in files: 300 a domain."""
+    folder, noise = tmp_path_factory.mktemp("photos"), np.random.default_rng(0)
+    for domain in ("alpha", "beta"):
+        for number in range(300):
+            kind = ("red", "green", "blue")[number % 3]
+            place = folder / domain / kind
+            place.mkdir(parents=True, exist_ok=True)
+            pixels = noise.integers(0, 256, (96, 96, 3), dtype=np.uint8)
+            pixels[24:72, 24:72, number % 3] = 255
+            Image.fromarray(pixels).save(place / f"{number}.jpg")
+    domains = {name: {"short": name[0].upper(), "folders": [name]} for name in ("alpha", "beta")}
+    suite = make_tiny_suite(folder, name="photos", domains=domains)
+
+    def arguments(results: Path) -> list[str]:
+        return [
+            "run", "--suite", str(suite), "--method", "dann", "--seeds", "2", "--results", str(results),
+            "--device", "cpu", "--checkpoint-every", "0", "--lease", "2",
+        ]  # fmt: skip
+
+    return arguments
+
+
+@pytest.fixture(scope="session")
+def undisturbed_photos(photo_sweep: Sweep, forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """The outcome of that sweep when nothing happens to it."""
+    results = tmp_path_factory.mktemp("undisturbed") / "results"
+    worker = forks.start(*photo_sweep(results))
+    assert worker.wait() == 0, worker.said
+    found = outcome(results)
+    assert len(found.records) == 4
     return found
 
 

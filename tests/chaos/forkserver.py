@@ -3,7 +3,7 @@
 Reads one JSON object a line: ``{"start": [arguments of dabench], "folder": ..., "output": ...}`` is answered
 by the new process's number, ``{"wait": number}`` by its exit code (below 0: the signal that ended it).
 ``largest_file`` limits the bytes of a file, as a disk that is full does; ``clock`` sets the process's clock
-wrong by some seconds.
+wrong by some seconds; ``alone`` puts it on a machine of its own, as far as others can tell; ``cache`` is its cache.
 """
 
 import json
@@ -12,12 +12,14 @@ import resource
 import sys
 import time
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
 import dabench.commands  # noqa: F401
+from dabench import holder
 from dabench.cli import main
 from dabench.discovery import discover_methods, discover_suites
 from dabench.environment import code_version
@@ -39,6 +41,10 @@ def start(order: dict[str, Any]) -> int:
             resource.setrlimit(resource.RLIMIT_FSIZE, (order["largest_file"], resource.RLIM_INFINITY))
         if order["clock"]:
             set_clock(order["clock"])
+        if order["alone"]:
+            holder._boot = partial(str, os.getpid())
+        if order["cache"]:
+            os.environ["DABENCH_CACHE"] = order["cache"]
         sys.argv = ["dabench", *order["start"]]
         main(order["start"])
     except SystemExit as error:

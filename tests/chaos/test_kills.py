@@ -52,9 +52,11 @@ def _finish(forks: Any, sweep: Any, results: Path) -> None:
     pytest.fail(worker.said)
 
 
+@pytest.mark.parametrize("alone", [False, True], ids=["one machine", "four machines"])
 @pytest.mark.parametrize("rounds", [1, pytest.param(10, marks=FULL)])
 def test_four_processes_two_killed_and_one_stopped_for_longer_than_its_lease(
     rounds: int,
+    alone: bool,
     moments: random.Random,
     forks: Any,
     sweep: Any,
@@ -62,14 +64,15 @@ def test_four_processes_two_killed_and_one_stopped_for_longer_than_its_lease(
     look: Callable[[Path], Any],
     tmp_path: Path,
 ) -> None:
+    """On one machine the dead are known at once, on several by watching for a lease."""
     for number in range(rounds):
         results = tmp_path / f"results-{number}"
-        workers = [forks.start(*sweep(results)) for _ in range(4)]
-        time.sleep(moments.uniform(0.5, 2.0))
+        workers = [forks.start(*sweep(results), alone=alone) for _ in range(4)]
+        time.sleep(moments.uniform(0.3, 1.5))
         workers[3].signal(signal.SIGSTOP)
         for worker in workers[:2]:
             worker.signal(signal.SIGKILL)
-            time.sleep(moments.uniform(0.0, 1.0))
+            time.sleep(moments.uniform(0.0, 0.5))
         codes = [worker.wait() for worker in workers[:3]]
         time.sleep(2.5)  # the stopped one's lease of two seconds is over
         workers[3].signal(signal.SIGCONT)
@@ -79,3 +82,28 @@ def test_four_processes_two_killed_and_one_stopped_for_longer_than_its_lease(
         assert codes[2:] == [0, 0], said
         _finish(forks, sweep, results)
         look(results).require(undisturbed)
+
+
+@pytest.mark.parametrize("rounds", [1, pytest.param(10, marks=FULL)])
+def test_four_processes_with_an_empty_cache_two_of_them_killed(
+    rounds: int,
+    moments: random.Random,
+    forks: Any,
+    photo_sweep: Any,
+    undisturbed_photos: Any,
+    look: Callable[[Path], Any],
+    tmp_path: Path,
+) -> None:
+    """All want the same images decoded at once."""
+    for number in range(rounds):
+        results, cache = tmp_path / f"results-{number}", tmp_path / f"cache-{number}"
+        workers = [forks.start(*photo_sweep(results), cache=cache) for _ in range(4)]
+        for worker in workers[:2]:
+            time.sleep(moments.uniform(0.0, 0.7))
+            worker.signal(signal.SIGKILL)
+        codes = [worker.wait() for worker in workers]
+        said = "\n".join(worker.said for worker in workers)
+        assert set(codes[:2]) <= {0, -signal.SIGKILL}, said
+        assert codes[2:] == [0, 0], said
+        _finish(forks, photo_sweep, results)
+        look(results).require(undisturbed_photos)
