@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -19,11 +20,12 @@ from dabench.execution import Execution
 from dabench.executor import Executor, find_executor
 from dabench.expected import write_expected
 from dabench.forcing import Forced
-from dabench.hardware import resolve_device
+from dabench.hardware import processors, resolve_device
 from dabench.openings import OpenDomains
 from dabench.order import in_order, read_order
 from dabench.plan import PlannedRun, check_weights, plan
 from dabench.records import Record, RecordStore
+from dabench.restarting import go_on, tried
 from dabench.sharing import finish_leftovers
 from dabench.signals import terminated_as_interrupted
 from dabench.summary import RunRequest, say, sum_up, tell_failures
@@ -80,12 +82,15 @@ def execute(request: RunRequest) -> int:
         store.require_writable()
         forced = Forced.begin(runs, store)
         runs = forced.runs
-    todo = [run for run in runs if run.state != "done"]
+    todo = [run for run in runs if run.state != "done" and run.run_id not in tried()]
     place = Place(
         data=request.data, results=request.results, device=device, lease=execution.lease,
         checkpoint_seconds=execution.checkpoint_every, force=request.force, fail_fast=request.fail_fast,
         deadline=deadline, trackers=execution.trackers,
     )  # fmt: skip
+    crowded = _crowded(todo, execution, device)
+    if crowded:
+        say(console, crowded)
     if not todo:
         with contextlib.suppress(OSError):  # a folder that is done may be read-only
             finish_leftovers(runs, place)
@@ -100,12 +105,14 @@ def execute(request: RunRequest) -> int:
     display.expect(len(todo))
     with display, terminated_as_interrupted():
         result = _carried_out(executor, todo, place, display, domains, _expectation(runs, place), request)
+    if result.device_lost is not None and result.left and not request.fail_fast:
+        _go_on_elsewhere(result, place, request)
     ended = {r.run_id for r in (*result.done, *result.elsewhere) if r.status == "done"}
     with contextlib.suppress(OSError):  # what is over needs nothing of what killed processes left
         finish_leftovers([replace(run, state="done") for run in todo if run.run_id in ended], place)
     if forced is not None and not result.left and not result.interrupted:
         forced.end()
-    return sum_up(console, result, len(todo), request)
+    return sum_up(console, result, len(todo), request) or int(bool(tried()))
 
 
 def _carried_out(
@@ -125,6 +132,36 @@ def _carried_out(
         if failed:
             tell_failures(standard_console(), failed, request)
         raise
+
+
+def _go_on_elsewhere(result: SweepResult, place: Place, request: RunRequest) -> None:
+    """Do the rest in a process that has its GPU; who has called this one without a command line does it.
+
+    Raises:
+        DeviceLost: there is no command line.
+    """
+    assert result.device_lost is not None
+    console = standard_console()
+    tell_failures(console, result.failed, request)
+    if not request.words:
+        raise result.device_lost
+    say(console, f"{result.device_lost}: a new process goes on with the other {len(result.left)} runs")
+    left = None if place.deadline is None else place.deadline.left()
+    go_on(request.words, {record.run_id for record in result.failed}, left)
+
+
+def _crowded(runs: Sequence[PlannedRun], execution: Execution, device: torch.device) -> str:
+    """What to say of more threads at once than this machine has processors; nothing where there are none."""
+    if execution.executor == "inline" or execution.address is not None:
+        return ""
+    jobs = execution.jobs or (torch.cuda.device_count() if device.type == "cuda" else 1)
+    threads = max((run.config.threads or 1 for run in runs), default=1)
+    if jobs * threads <= max(processors(), jobs):
+        return ""
+    return (
+        f"note: {jobs} runs at a time with {threads} threads each on {processors()} processors hold each "
+        f"other up; --set threads={max(processors() // jobs, 1)} is faster (threads belong to a run's identity)"
+    )
 
 
 def _how_to_begin(forced: Forced | None) -> str:

@@ -25,5 +25,8 @@ class Execution(Frozen):
     trackers: tuple[str, ...] = Field((), description="besides JSON lines, such as tensorboard")
 
     def over(self, flags: dict[str, Any]) -> "Execution":
-        """Put flags over it; one that is None was not given."""
-        return self.model_copy(update={name: value for name, value in flags.items() if value is not None})
+        """Put flags over it; one that is None was not given. Jobs and address belong to their executor."""
+        given = {name: value for name, value in flags.items() if value is not None}
+        if given.get("executor", self.executor) != self.executor:
+            given = {"jobs": None, "address": None, **given}
+        return self.model_copy(update=given)

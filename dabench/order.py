@@ -10,6 +10,7 @@ from dabench.config import Frozen
 from dabench.errors import UserError
 from dabench.limited import read_limited
 from dabench.plan import PlannedRun
+from dabench.suite import parse_task
 
 __all__ = ["Priority", "in_order", "read_order"]
 
@@ -32,12 +33,21 @@ class Priority(Frozen):
         pairs = (
             (self.method, config.method),
             (self.suite, run.suite.name),
-            (self.task, run.task.name),
             (self.backbone, config.backbone),
         )
-        return all(wanted in (None, found) for wanted, found in pairs) and (
-            self.seeds is None or config.seed in self.seeds
+        return (
+            all(wanted in (None, found) for wanted, found in pairs)
+            and (self.task is None or _is_task(self.task, run))
+            and (self.seeds is None or config.seed in self.seeds)
         )
+
+
+def _is_task(text: str, run: PlannedRun) -> bool:
+    """Whether a task, written in any of the ways that a command line takes, is that of a run."""
+    try:
+        return parse_task(text, run.suite.manifest) == run.task
+    except UserError:  # one of another suite
+        return False
 
 
 def read_order(path: Path) -> list[Priority]:

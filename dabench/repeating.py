@@ -8,9 +8,12 @@ import torch
 
 from dabench.hardware import resolve_device
 from dabench.resolve import Resolved, flatten
+from dabench.settle import AUTO, PROCESSORS
 from dabench.suite import Suite
 
 __all__ = ["repeating_command"]
+
+OF_THIS_MACHINE = (PROCESSORS, AUTO)  # how what the machine has decided ends
 
 
 def repeating_command(
@@ -51,4 +54,7 @@ def repeating_command(
             words += ["--set", f"{path}={json.dumps(values[path], ensure_ascii=False)}"]
         elif origin.startswith("backbone of the sweep"):
             words += ["--backbone", config.backbone]
+        elif origin.endswith(OF_THIS_MACHINE) and path in values:
+            # Another machine, or this one with fewer processors for the asking, would decide otherwise.
+            words += ["--set", f"{path}={values[path]}"]
     return shlex.join(words)

@@ -1,4 +1,4 @@
-"""Room for a result on a full disk, made of the run's own checkpoints: they are worth less than the result."""
+"""Room for a result on a full disk, made of the run's own checkpoints, which are worth less."""
 
 from collections.abc import Callable
 

@@ -74,9 +74,17 @@ def run(
         ),
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option("--jobs", min=1, help="Runs at a time, where the executor has several.")
+        int | None,
+        typer.Option(
+            "--jobs", min=1, help="Runs at a time, where the executor has several. Default: one a GPU."
+        ),
     ] = None,
-    address: Annotated[str | None, typer.Option("--address", help="Of a Ray cluster.")] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            "--address", help="Of a Ray cluster: auto, host:port or ray://host:port. Default: this machine."
+        ),
+    ] = None,
     lease: LeaseOption = None,
     checkpoint_every: CheckpointOption = None,
     max_time: Annotated[
@@ -100,7 +108,7 @@ def run(
         weights=weights, data=data, results=results, device=device, assignments=assign or [],
         protocol=protocol, recipes=recipe, frozen_backbone=frozen_backbone, dry_run=dry_run, force=force,
         fail_fast=fail_fast, executor=executor, jobs=jobs, address=address, lease=lease,
-        checkpoint_every=checkpoint_every, max_time=max_time, order=order, trackers=tuple(tracker or ()),
-        words=tuple(sys.argv[1:]),
+        checkpoint_every=checkpoint_every, max_time=max_time, order=order,
+        trackers=tuple(dict.fromkeys(tracker or ())), words=tuple(sys.argv[1:]),
     )  # fmt: skip
     raise typer.Exit(execute(request))

@@ -25,7 +25,7 @@ from dabench.records import Failure, Record, ResultsError, Timing
 from dabench.train import Observer, Training
 from dabench.watching import watched_parts
 
-__all__ = ["Finished", "attempt", "failed_record", "require_device"]
+__all__ = ["DeviceLost", "Finished", "attempt", "failed_record", "require_device"]
 
 
 @dataclass(frozen=True)
@@ -135,18 +135,28 @@ def _attempt(
     return Finished(record, evaluator.arrays(), evaluator.stored())
 
 
+class DeviceLost(UserError):
+    """The GPU answers no more after a failed run: every other run of this process would fail.
+
+    Attributes:
+        record: of the failed run, once it is published.
+    """
+
+    record: Record | None = None
+
+
 def require_device(device: torch.device) -> None:
     """Make sure, after a failed run, that the GPU still answers: some errors poison the whole process.
 
     Raises:
-        UserError: it does not.
+        DeviceLost: it does not.
     """
     if device.type != "cuda":
         return
     try:
         torch.cuda.synchronize(device)
     except RuntimeError as error:
-        raise UserError(
+        raise DeviceLost(
             f"{device} answers no more after a failed run: {str(error).strip().splitlines()[0]}",
             "the sweep stops, as all others would fail in this process; run the same command again",
         ) from error

@@ -20,6 +20,9 @@ from dabench.suite import Suite
 
 __all__ = ["check_combination", "settle_machine", "settle_task"]
 
+AUTO = ": what auto is on this machine"
+PROCESSORS = "; null: the processors of this machine"
+
 
 def settle_machine(resolved: Resolved, device: torch.device) -> Resolved:
     """Fix what the machine decides, before the identity is hashed, and say so."""
@@ -31,9 +34,9 @@ def settle_machine(resolved: Resolved, device: torch.device) -> Resolved:
     colours = {"mean": config.image.mean or settled.mean, "std": config.image.std or settled.std}
     precision = resolve_precision(config.precision, device, config.backbone)
     if config.precision == "auto":
-        provenance["precision"] += f"; auto on {device.type}"
+        provenance["precision"] += f"; {device.type}{AUTO}"
     if config.threads is None:
-        provenance["threads"] += "; null: the processors of this machine"
+        provenance["threads"] += PROCESSORS
     update = {
         "backbone": settled.name,
         "image": config.image.model_copy(update=colours),

@@ -13,6 +13,7 @@ from dabench.openings import OpenDomains
 from dabench.plan import PlannedRun
 from dabench.publishing import tidy
 from dabench.records import Record
+from dabench.running import DeviceLost
 from dabench.signals import interrupt_if_asked
 from dabench.sweep import Display, Place, SweepResult, checkpoints_of, settled, work
 
@@ -42,7 +43,7 @@ def share(
     expectation = expectation or Expectation()
     late: list[PlannedRun] = []
     try:
-        while waiting and not place.out_of_time and not (place.fail_fast and result.has_failures):
+        while waiting and not _over(place, result):
             interrupt_if_asked()
             if not _one_more(runs, waiting, late, place, display, domains, expectation, result) and waiting:
                 display.wait(waiting)
@@ -51,6 +52,10 @@ def share(
         result.interrupted = True
     result.left = [*waiting, *late]
     return result
+
+
+def _over(place: Place, result: SweepResult) -> bool:
+    return place.out_of_time or result.device_lost is not None or (place.fail_fast and result.has_failures)
 
 
 def _one_more(
@@ -88,7 +93,10 @@ def _one_more(
         def tell(text: str, run: PlannedRun = run) -> None:
             display.note(run, text)
 
-        record = work(run, place, display.advance, domains, begin, tell)
+        try:
+            record = work(run, place, display.advance, domains, begin, tell)
+        except DeviceLost as error:
+            record, result.device_lost = error.record, error
         if record is not None:
             waiting.remove(run)
             expectation.add(record)

@@ -9,7 +9,7 @@ import math
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -21,10 +21,11 @@ from dabench.expected import Expected, ExpectedRun, read_expected
 from dabench.holder import LONGEST_LEASE, Holder
 from dabench.records import SCORES_SUFFIX, Record, RecordStore
 
-__all__ = ["RunStatus", "State", "Status", "read_status"]
+__all__ = ["RunStatus", "State", "Status", "SweepStatus", "read_status"]
 
 State = Literal["done", "running", "failed", "missing", "stale"]
 MOST_FILES = 1_000_000
+MOST_NAMED = 3
 CLAIM = re.compile(r"\.(seed\d{1,9}-[0-9a-f]{16})\.claim")
 
 
@@ -39,6 +40,7 @@ class RunStatus:
         method: likewise.
         backbone: likewise; empty where only a claim is there.
         reason: kind and message of a failure.
+        repeat: the command that repeats a failed run, without folders.
         holder: who has it; None unless it is running or stale.
         quiet: seconds since that process gave a sign of life, by this machine's clock.
     """
@@ -49,8 +51,24 @@ class RunStatus:
     method: str
     backbone: str = ""
     reason: str = ""
+    repeat: str = ""
     holder: Holder | None = None
     quiet: float = 0.0
+
+
+@dataclass(frozen=True)
+class SweepStatus:
+    """One sweep.
+
+    Attributes:
+        about: suites, methods and the number of seeds.
+        done: how many of its runs are done.
+        runs: how many it has.
+    """
+
+    about: str
+    done: int
+    runs: int
 
 
 @dataclass
@@ -60,14 +78,14 @@ class Status:
     Attributes:
         runs: by path.
         problems: a line for each file that should be a record or list of runs and is none.
-        sweeps: name of a sweep to how many of its runs are done, and how many it has.
+        sweeps: by name.
         seconds_left: for what is missing and running, with the processes that are at work, or one; None where
             nothing is known of some of the runs.
     """
 
     runs: dict[PurePosixPath, RunStatus] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
-    sweeps: dict[str, tuple[int, int]] = field(default_factory=dict)
+    sweeps: dict[str, SweepStatus] = field(default_factory=dict)
     seconds_left: float | None = None
 
     def of(self, state: State) -> list[RunStatus]:
@@ -94,8 +112,9 @@ def read_status(root: Path) -> Status:
             continue
         expectation.add(record)
         reason = f"{record.failure.kind}: {record.failure.message}" if record.failure else ""
+        repeat = record.command if record.failure else ""
         status.runs[path] = RunStatus(
-            path, record.status, record.suite, record.method, record.backbone, reason
+            path, record.status, record.suite, record.method, record.backbone, reason, repeat
         )  # fmt: skip
     for path in claims:
         found = _claimed(root, path, status.runs.get(path), listed.get(path))
@@ -147,7 +166,8 @@ def _claimed(
     stale = holder.gone() or quiet > 2 * min(holder.lease, LONGEST_LEASE)
     suite, _, method, _ = path.parts
     backbone = listed.backbone if listed else known.backbone if known else ""
-    return RunStatus(path, "stale" if stale else "running", suite, method, backbone, "", holder, quiet)
+    state: State = "stale" if stale else "running"
+    return RunStatus(path, state, suite, method, backbone, holder=holder, quiet=quiet)
 
 
 def _place(run: ExpectedRun) -> PurePosixPath:
@@ -155,9 +175,19 @@ def _place(run: ExpectedRun) -> PurePosixPath:
     return PurePosixPath(path.as_posix())
 
 
-def _progress(sweep: Expected, status: Status) -> tuple[int, int]:
+def _progress(sweep: Expected, status: Status) -> SweepStatus:
     states = [status.runs[_place(run)].state for run in sweep.runs]
-    return states.count("done"), len(states)
+    suites, methods = (_some([getattr(run, key) for run in sweep.runs]) for key in ("suite", "method"))
+    seeds = len({run.seed for run in sweep.runs})
+    about = f"{suites}: {methods}, {seeds} seed{'' if seeds == 1 else 's'}"
+    return SweepStatus(about, states.count("done"), len(states))
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first few of several names."""
+    found = list(dict.fromkeys(names))
+    more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
+    return ", ".join(found[:MOST_NAMED]) + more
 
 
 def _seconds_left(status: Status, expectation: Expectation) -> float | None:

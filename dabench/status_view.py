@@ -30,18 +30,20 @@ def print_status(console: Console, results: Path, as_json: bool = False) -> None
     counts = [f"{len(status.of(state))} {state}" for state in STATES if state != "stale" or status.of(state)]
     _say(console, f"{len(status.runs)} runs: {', '.join(counts)}")
     console.print(_table(status))
-    for name, (done, total) in status.sweeps.items():
-        _say(console, f"sweep {name}: {done} of {total} runs are done")
+    for name, sweep in status.sweeps.items():
+        _say(console, f"sweep {name} ({sweep.about}): {sweep.done} of {sweep.runs} runs are done")
     for run in (*status.of("running"), *status.of("stale")):
         _say(console, f"{run.state}: {run.path} {_who(run)}")
-    _tell(console, "failed", [f"{run.path}: {run.reason.splitlines()[0]}" for run in status.of("failed")])
+    failed = status.of("failed")
+    _tell(console, "failed", [f"{run.path}: {run.reason.splitlines()[0]}" for run in failed])
+    if failed:
+        _say(console, "the next dabench run tries failed runs again; --json has the command for each")
     _tell(console, "no record", status.problems)
     left = status.of("missing") or status.of("running") or status.of("stale")
     if left:
         known = status.seconds_left
-        _say(
-            console, f"time left: {'not known before a run has ended' if known is None else duration(known)}"
-        )
+        text = "not known before a run has ended" if known is None else duration(known)
+        _say(console, f"time left{', failed runs apart' if failed else ''}: {text}")
 
 
 def duration(seconds: float) -> str:
@@ -104,7 +106,10 @@ def _as_json(status: Status) -> dict[str, Any]:
         "runs": len(status.runs),
         **{state: len(status.of(state)) for state in STATES},
         "seconds_left": status.seconds_left,
-        "sweeps": [{"name": name, "done": d, "runs": n} for name, (d, n) in status.sweeps.items()],
+        "sweeps": [
+            {"name": name, "about": sweep.about, "done": sweep.done, "runs": sweep.runs}
+            for name, sweep in status.sweeps.items()
+        ],
         "table": [
             {"suite": suite, "method": method, "state": state, "runs": count}
             for (suite, method, state), count in sorted(rows.items())
@@ -117,7 +122,10 @@ def _as_json(status: Status) -> dict[str, Any]:
             for run in (*status.of("running"), *status.of("stale"))
             if run.holder is not None
         ],
-        "failures": [{"path": str(run.path), "reason": run.reason} for run in status.of("failed")],
+        "failures": [
+            {"path": str(run.path), "reason": run.reason, "repeat": run.repeat}
+            for run in status.of("failed")
+        ],
         "not_done": [str(run.path) for run in status.of("missing")],
         "problems": status.problems,
     }  # fmt: skip

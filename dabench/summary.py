@@ -104,7 +104,8 @@ def tell_failures(console: Console, failed: Sequence[Record], request: RunReques
     for record in failed[:MOST_TOLD]:
         message = first_line(record.failure)
         say(console, f"failed: {record.method} {record.suite} {record.task} seed {record.seed}: {message}")
-        say(console, f"  repeat: {record.command}{_folders(request)}")
+        force = " --force" if request.force else ""
+        say(console, f"  repeat: {record.command}{_folders(request)}{force}")
     if len(failed) > MOST_TOLD:
         more = _option("--results", request.results, "results")
         say(console, f"and {len(failed) - MOST_TOLD} more; dabench status{more} names them all")

@@ -1,10 +1,9 @@
-"""Run a plan: one record a run, failures are results too, nothing lost when it is interrupted.
+"""One run of a sweep: one record, failures are results too, nothing lost when it is interrupted.
 
 ``work`` does one run, as every executor calls it: claim, run or go on from a checkpoint, publish, release.
 """
 
 import contextlib
-import stat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
@@ -13,7 +12,6 @@ from typing import Protocol
 
 import torch
 
-from dabench.budget import Deadline
 from dabench.checkpoint import Checkpoints, TimeIsUp, identity
 from dabench.claims import MOST_ATTEMPTS, Claim, LeaseLost, claim
 from dabench.errors import UserError
@@ -21,10 +19,11 @@ from dabench.failures import KILLED, LOST_FOLDER, describe_failure
 from dabench.forcing import replaced
 from dabench.openings import OpenDomains
 from dabench.patience import persistently
+from dabench.place import Place
 from dabench.plan import PlannedRun
 from dabench.records import Evaluation, Record, RecordStore, ResultsError
 from dabench.room import Room
-from dabench.running import Finished, attempt, failed_record, require_device
+from dabench.running import DeviceLost, Finished, attempt, failed_record, require_device
 from dabench.signals import StepBoundaries, Terminated
 from dabench.trackers import tracked
 from dabench.train import Observer
@@ -40,7 +39,6 @@ __all__ = [
 ]
 
 MOST_LOST = 3  # runs in a row whose images are gone, until the sweep stops
-LONGEST_POLL = 5.0  # seconds between two looks at runs that others have
 TRANSIENT = (KILLED.kind, LOST_FOLDER, "DiskFull", "OutOfMemory")  # another day the run may go on
 
 
@@ -72,65 +70,6 @@ class Display(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where and how runs take place; plays no part in their identity. Can be sent to other processes.
-
-    Attributes:
-        data: the data folder.
-        results: the results folder.
-        device: such as cpu, cuda:0.
-        lease: seconds without a sign of life after which others take a run over.
-        checkpoint_seconds: between two checkpoints of a run; 0 makes one at each evaluation.
-        force: runs that are done are run again.
-        fail_fast: the sweep stops at the first failed run.
-        deadline: when it stops, with a checkpoint of the run in progress.
-        trackers: names of those that note the progress of runs besides JSON lines.
-        listed: a file in the results folder that was there when the sweep began; where it is gone, so is the
-            folder, and what a mount point shows in its place is no place for records.
-    """
-
-    data: Path | None
-    results: Path
-    device: torch.device
-    lease: float = 60.0
-    checkpoint_seconds: float = 60.0
-    force: bool = False
-    fail_fast: bool = False
-    deadline: Deadline | None = None
-    trackers: tuple[str, ...] = ()
-    listed: Path | None = None
-
-    def require_results(self) -> None:
-        """Raise ResultsError where the results folder is gone, or another one is in its place."""
-        try:
-            there = stat.S_ISDIR(self.results.stat().st_mode)
-            there = there and (self.listed is None or stat.S_ISREG(self.listed.stat().st_mode))
-        except (FileNotFoundError, NotADirectoryError):
-            there = False
-        except OSError as error:
-            raise self.store.unwritable(error) from error
-        if not there:
-            raise ResultsError(
-                f"the results folder {self.results} is gone", "bring it back and run the same command again"
-            )
-
-    @property
-    def store(self) -> RecordStore:
-        """The records of the results folder."""
-        return RecordStore(self.results)
-
-    @property
-    def poll(self) -> float:
-        """Seconds between two looks at runs that others have."""
-        return min(LONGEST_POLL, self.lease / 5)
-
-    @property
-    def out_of_time(self) -> bool:
-        """Whether the deadline has come."""
-        return self.deadline is not None and self.deadline.left() <= 0
-
-
 @dataclass
 class SweepResult:
     """What a sweep did.
@@ -141,6 +80,7 @@ class SweepResult:
         elsewhere: records, done or failed, that other processes made meanwhile.
         left: runs without a record of this sweep.
         interrupted: whether Ctrl-C ended it.
+        device_lost: a run that failed has cost this process its GPU; the rest is left.
         lost: runs in a row, the last ones, that failed because their images are gone.
     """
 
@@ -149,6 +89,7 @@ class SweepResult:
     elsewhere: list[Record] = field(default_factory=list)
     left: list[PlannedRun] = field(default_factory=list)
     interrupted: bool = False
+    device_lost: DeviceLost | None = None
     lost: int = 0
 
     @property
@@ -196,7 +137,8 @@ def work(
         is up.
 
     Raises:
-        UserError: the results folder is full, read-only or gone, or the GPU answers no more.
+        DeviceLost: the GPU answers no more after the run, whose record is published.
+        UserError: the results folder is full, read-only or gone.
         KeyboardInterrupt: SIGTERM came; the run has kept a checkpoint.
     """
     assert run.path is not None  # its images are here
@@ -269,7 +211,11 @@ def _work(
             return None
         tracker.end(record)
     if record.failure is not None:
-        require_device(place.device)  # a card that died is no fault of the run: its checkpoints stay
+        try:
+            require_device(place.device)  # a card that died is no fault of the run: its checkpoints stay
+        except DeviceLost as error:
+            error.record = record
+            raise
     if record.failure is None or record.failure.kind not in TRANSIENT:
         checkpoints.drop()
     return record

@@ -29,4 +29,5 @@ if [ -n "${SLURM_JOB_END_TIME:-}" ]; then
   time_limit=(--max-time "${left}s")
 fi
 
-exec dabench run "$@" "${time_limit[@]}"
+# A --max-time among the arguments comes later and wins. Old versions of bash know no empty arrays.
+exec dabench run ${time_limit[@]+"${time_limit[@]}"} "$@"

@@ -1,5 +1,6 @@
 """``dabench suggest``: which further seeds would narrow what the leaderboard cannot separate."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -41,6 +42,7 @@ def print_suggestions(results: Path, most: int, out: Path | None) -> None:
     from dabench.terminal import standard_console
 
     console = standard_console()
+    folder = "" if str(results) == "results" else f" --results {shlex.quote(str(results))}"
     found = suggestions(read_boards(results, suites=known_suites()).readings, most)
     if not found:
         say(console, f"No neighbours would be told apart by {most} further seeds or fewer.")
@@ -52,7 +54,13 @@ def print_suggestions(results: Path, most: int, out: Path | None) -> None:
             f"  {one.upper} and {one.lower}: {points(one.difference)} points, not told apart; {seeds}",
         )
         for command in dict.fromkeys(one.commands):
-            say(console, f"  {command}")
+            say(console, f"  {command}{folder}")
     if out is not None:
         write_order(out, found)
-        say(console, f"wrote {out}: dabench run --order {out} takes these runs first")
+        say(console, f"wrote {out}")
+        if found:
+            most_seeds = 1 + max(seed for one in found for seed in one.seeds)
+            say(
+                console,
+                f"add --order {shlex.quote(str(out))} --seeds {most_seeds} to the command of your sweep",
+            )

@@ -343,9 +343,11 @@ def test_a_sweep_file_says_how_it_is_carried_out_and_flags_win(
     text = f"suites: [{tiny_suite}]\nmethods: [dann]\nseeds: 1\nexecution: {{executor: nobody, jobs: 3}}\n"
     Path("sweep.yaml").write_text(text, encoding="utf-8")
     assert "unknown executor 'nobody'" in dab("run sweep.yaml").err
-    assert "--jobs and --address are for --executor ray" in dab("run sweep.yaml --executor inline").err
-    said = dab("run sweep.yaml --executor inline --jobs 1")
+    said = dab("run sweep.yaml --executor inline")  # the file's jobs were for the file's executor
     assert (said.code, "2 runs done" in said.out) == (0, True)
+    assert (
+        "--jobs and --address are for --executor ray" in dab("run sweep.yaml --executor inline --jobs 2").err
+    )
 
 
 def test_several_failures_are_summed_up_in_a_table(

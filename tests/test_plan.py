@@ -223,7 +223,7 @@ def test_what_the_machine_decides_is_settled_and_said(make_plan: MakePlan) -> No
     assert run.config.precision in {"float32", "bfloat16"}
     assert run.config.threads is not None
     assert run.config.threads >= 1
-    assert run.provenance["precision"] == "--set; auto on cpu"
+    assert run.provenance["precision"] == "--set; cpu: what auto is on this machine"
     assert run.provenance["threads"] == "--set; null: the processors of this machine"
     assert make_plan(["precision=bfloat16"])[0].provenance["precision"] == "--set"
 

@@ -153,6 +153,8 @@ def _tried(
         if result.interrupted:
             return None
         work.display.skip(len(result.left))
+        if result.device_lost is not None:
+            raise result.device_lost
         _require_machine(todo, work.store)
     records = _records(runs, work.store)
     done = {record.run_id for _, record in records if record.status == "done"}
