@@ -11,6 +11,7 @@ from rich.text import Text
 from dabench.failures import first_line
 from dabench.plan import PlannedRun
 from dabench.records import Evaluation, Record
+from dabench.terminal import steady
 
 __all__ = ["SweepDisplay"]
 
@@ -21,24 +22,25 @@ class SweepDisplay:
     """Shows the sweep (run i of n, time left) and the current run (step, losses, target-free metrics).
 
     Accuracies on the target appear only when a run has ended, so that nobody stops a run by them.
+    The runs go on where it cannot be written any more: a pipe that is closed, a terminal that hung up.
 
     Args:
-        console: to write to.
+        console: to write to; becomes steady.
         total: runs of the sweep.
     """
 
     def __init__(self, console: Console, total: int) -> None:
-        self._console = console
+        self._console = steady(console)
         self._live = console.is_terminal
         self._number = 0
         self._total = total
         self._started = time.perf_counter()
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}", style="dim"),
+            TextColumn("{task.fields[note]}", style="dim", markup=False),
             console=console,
             disable=not self._live,
         )
@@ -71,7 +73,7 @@ class SweepDisplay:
                 self._preparing[what] = self._progress.add_task(f"prepare {what}", total=total, note="")
             self._progress.update(self._preparing[what], completed=done, visible=done < total)
         elif done == total:
-            self._console.print(f"prepared {what}: {total}", highlight=False)
+            self._console.print(f"prepared {what}: {total}", highlight=False, markup=False)
 
     def begin(self, run: PlannedRun, number: int, total: int) -> None:
         """Run number (from 1) of total starts."""

@@ -1,5 +1,6 @@
 """Progress: plain lines where nobody watches, a live display in a terminal; no target accuracy on the way."""
 
+import errno
 import re
 from collections.abc import Callable
 from io import StringIO
@@ -26,9 +27,16 @@ def record(status: str = "done", message: str = "") -> Any:
     )
 
 
-def show(runs: list[PlannedRun], terminal: bool, width: int = 160) -> str:
+def show(
+    runs: list[PlannedRun],
+    terminal: bool,
+    width: int = 160,
+    out: StringIO | None = None,
+    loss: str = "domain",
+) -> str:
     """Drive a display through two runs, the second of which fails; return what it wrote, without colours."""
-    console = Console(file=StringIO(), force_terminal=terminal, width=width, color_system=None)
+    out = StringIO() if out is None else out
+    console = Console(file=out, force_terminal=terminal, width=width, color_system=None)
     display = SweepDisplay(console, 0)
     display.preparing("images of alpha", 10, 36)
     display.preparing("images of alpha", 36, 36)
@@ -36,14 +44,13 @@ def show(runs: list[PlannedRun], terminal: bool, width: int = 160) -> str:
     with display:
         display.begin(runs[0], 1, 2)
         display.advance(1, {}, None)
-        display.advance(2, {"classification": 1.25, "domain": 0.5}, EVALUATION)
+        display.advance(2, {"classification": 1.25, loss: 0.5}, EVALUATION)
         if terminal:
             display._progress.refresh()
         display.end(runs[0], record())
         display.begin(runs[1], 2, 2)
         display.end(runs[1], record("failed", "out of [luck]\nsecond line"))
-    assert isinstance(console.file, StringIO)
-    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", console.file.getvalue())
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", out.getvalue())
 
 
 def test_plain_lines_when_the_output_is_no_terminal(make_plan: MakePlan) -> None:
@@ -82,19 +89,20 @@ def test_narrow_output_loses_no_line(make_plan: MakePlan) -> None:
 
 
 def test_time_left_is_told_in_plain_lines_when_it_is_long(make_plan: MakePlan) -> None:
-    console = Console(file=StringIO(), width=160)
+    out = StringIO()
+    console = Console(file=out, width=160)
     display = SweepDisplay(console, 10)
     display._started -= 120
     display.begin(make_plan()[0], 1, 10)
     display.end(make_plan()[0], record())
-    assert isinstance(console.file, StringIO)
-    assert "about 18 min left" in console.file.getvalue()
+    assert "about 18 min left" in out.getvalue()
 
 
 @pytest.mark.parametrize("terminal", [False, True])
 def test_work_of_others_is_told_once(make_plan: MakePlan, terminal: bool) -> None:
     runs = make_plan(seeds=[0, 1, 2])
-    console = Console(file=StringIO(), force_terminal=terminal, width=160, color_system=None)
+    out = StringIO()
+    console = Console(file=out, force_terminal=terminal, width=160, color_system=None)
     display = SweepDisplay(console, 0)
     display.expect(6)
     with display:
@@ -104,8 +112,44 @@ def test_work_of_others_is_told_once(make_plan: MakePlan, terminal: bool) -> Non
         display.begin(runs[1], 2, 6)
         display.end(runs[1], record())
         assert display._progress.tasks[0].completed == 2
-    assert isinstance(console.file, StringIO)
-    text = console.file.getvalue()
+    text = out.getvalue()
     assert text.count("waiting for runs of other processes") == 1
     assert "dann tiny A->B seed 0, dann tiny B->A seed 0, dann tiny A->B seed 1 and 2 more" in text
     assert "dann tiny A->B seed 0: 91.23 %  (12.3 s)  by another process" in text
+
+
+class Broken(StringIO):
+    """Breaks at its n-th write or flush."""
+
+    def __init__(self, error: OSError, working: int) -> None:
+        super().__init__()
+        self.error, self.left = error, working
+
+    def write(self, text: str) -> int:
+        self._count()
+        return super().write(text)
+
+    def flush(self) -> None:
+        self._count()
+
+    def _count(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise self.error
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+@pytest.mark.parametrize("working", range(14))
+@pytest.mark.parametrize("error", [BrokenPipeError(errno.EPIPE, "gone"), OSError(errno.EIO, "hung up")])
+def test_output_that_breaks_never_raises_into_a_run(
+    make_plan: MakePlan, terminal: bool, working: int, error: OSError
+) -> None:
+    out = Broken(error, working)
+    show(make_plan(), terminal, out=out)
+    assert out.left >= -1, "nothing is tried after that"
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_names_are_no_markup(make_plan: MakePlan, terminal: bool) -> None:
+    text = show(make_plan(), terminal, loss="[/of] a method")
+    assert "classification 1.250, [/of] a method 0.500" in text

@@ -25,7 +25,8 @@ def test_runs_are_counted_over_trials_and_accuracies_are_not_shown(
     make_plan: Callable[..., list[PlannedRun]], terminal: bool
 ) -> None:
     runs = make_plan()
-    console = Console(file=StringIO(), force_terminal=terminal, width=160, color_system=None)
+    out = StringIO()
+    console = Console(file=out, force_terminal=terminal, width=160, color_system=None)
     display = SearchDisplay(console, 0)
     display.expect(6)
     with display:
@@ -35,7 +36,7 @@ def test_runs_are_counted_over_trials_and_accuracies_are_not_shown(
                 display.begin(run, number, 2)
                 display.end(run, record)
             display.skip(trial)
-    said = console.file.getvalue()
+    said = out.getvalue()
     assert "dann tiny A->B seed 0: done  (12.3 s)" in said
     assert "dann tiny B->A seed 0: FAILED: no room" in said
     assert "91.2" not in said
