@@ -60,6 +60,7 @@ def write_expected(store: RecordStore, runs: Sequence[PlannedRun]) -> Path:
     content = Expected(runs=tuple(listed)).model_dump_json(indent=1).encode() + b"\n"
     names = json.dumps(sorted({run.run_id for run in listed})).encode()
     path = store.root / FOLDER / f"{hashlib.sha256(names).hexdigest()[:12]}.json"
+    store.require_plain(path.parent)
     try:
         if not path.exists():
             write_atomically(path, content)

@@ -53,6 +53,7 @@ class Forced:
         """
         names = json.dumps(sorted(str(run.run_id) for run in runs)).encode()
         path = store.root / FOLDER / f"{hashlib.sha256(names).hexdigest()[:12]}.json"
+        store.require_plain(path.parent)
         now = {str(run.run_id): replaced(run, store) for run in runs}
         try:
             before = _read(path)

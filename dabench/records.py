@@ -298,6 +298,21 @@ class RecordStore:
         except OSError as error:
             raise self.unwritable(error) from error
 
+    def require_plain(self, path: Path) -> None:
+        """Raise ResultsError where a folder on the way to a path is a link: it may lead anywhere.
+
+        The results folder itself may be one, for its user has named it. What is in it may be of strangers.
+        """
+        for folder in (path, *path.parents):
+            if folder == self.root:
+                return
+            if folder.is_symlink():
+                raise ResultsError(
+                    f"{folder} is a link",
+                    "nothing is written or cleared away through links inside a results folder: put the folder "
+                    "itself there, or make the results folder the link",
+                )
+
     def unwritable(self, error: OSError) -> ResultsError:
         """Return the error for a results folder that is full, read-only or gone."""
         return ResultsError(

@@ -127,6 +127,7 @@ def finish_leftovers(runs: Sequence[PlannedRun], place: Place) -> None:
 
 
 def _finish(run: PlannedRun, path: Path, place: Place) -> None:
+    place.store.require_plain(path.parent)
     held = claim(path, place.lease)
     if held is None:
         return

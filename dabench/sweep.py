@@ -168,6 +168,7 @@ def _claimed(path: Path, place: Place) -> Claim | None:
     """Claim a run in a results folder that is still there."""
     if place.listed is not None:
         place.require_results()
+    place.store.require_plain(path.parent)
     return claim(path, place.lease)
 
 

@@ -11,6 +11,7 @@ gone on with appends.
 """
 
 import contextlib
+import errno
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -113,6 +114,8 @@ class TensorBoard:
 
         assert run.path is not None
         self._folder = run.path.with_suffix(".tensorboard")
+        if self._folder.is_symlink():
+            raise OSError(errno.ELOOP, "is a link", str(self._folder))
         self._writer: Any = SummaryWriter(str(self._folder))
 
     def advance(self, step: int, losses: Mapping[str, float], evaluation: Evaluation | None) -> None:
