@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from dabench.records import write_atomically
 
-__all__ = ["TAG", "about_of", "is_abandoned", "sealed_file", "sidecar"]
+__all__ = ["TAG", "about_of", "drop_abandoned", "is_abandoned", "sealed_file", "sidecar"]
 
 BLOCK_BYTES = 64 * 1024
 BLOCKS = 16
@@ -89,19 +89,52 @@ def is_abandoned(part: Path) -> bool:
     """Whether nobody writes a hidden file any more: the process that made it is dead.
 
     Where no lock tells (a file system without locks, somebody else's temporary file), it is after a day.
+    A build that begins at this moment may not have its lock yet: remove with ``drop_abandoned`` alone.
     """
+    with _abandoned(part) as found:
+        return found
+
+
+def drop_abandoned(part: Path) -> bool:
+    """Remove a hidden file that is abandoned; return whether it was.
+
+    The lock is held meanwhile, so that a build that has made the file, and waits for the lock, finds that it
+    is gone and makes another one.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    with _abandoned(part) as found:
+        if found:
+            part.unlink(missing_ok=True)
+        return found
+
+
+@contextmanager
+def _abandoned(part: Path) -> Iterator[bool]:
+    """Whether a file is abandoned, with its lock if there is one."""
     try:
-        with part.open("rb") as file:
-            if LOCKED.fullmatch(part.name):
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    return True
-                except BlockingIOError:
-                    return False
-                except OSError:
-                    pass
-            return time.time() - os.fstat(file.fileno()).st_mtime > DAY_SECONDS
+        file = part.open("rb")
     except OSError:  # gone, or another user's
+        yield False
+        return
+    with file:
+        yield _is_left(part, file)
+
+
+def _is_left(part: Path, file: BinaryIO) -> bool:
+    """Whether an open file is abandoned; its lock is taken where it is free."""
+    try:
+        if LOCKED.fullmatch(part.name):
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return os.path.samestat(os.fstat(file.fileno()), os.stat(part))  # else its build has ended
+            except (BlockingIOError, FileNotFoundError):
+                return False
+            except OSError:
+                pass
+        return time.time() - os.fstat(file.fileno()).st_mtime > DAY_SECONDS
+    except OSError:
         return False
 
 
@@ -152,8 +185,7 @@ def _write(path: Path, seal: _Seal) -> None:
 def _build(path: Path, about: Mapping[str, Any], build: Callable[[Path], None]) -> None:
     (path.parent / TAG).write_bytes(TAG_TEXT)
     for part in path.parent.glob(".*.part"):
-        if is_abandoned(part):
-            part.unlink(missing_ok=True)
+        drop_abandoned(part)
     with _locked(path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")) as temporary:
         build(temporary)
         seal = _sealed(temporary, about)

@@ -8,10 +8,20 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
-from dabench.sealed import BLOCK_BYTES, BLOCKS, TAG, about_of, is_abandoned, sealed_file, sidecar
+from dabench.sealed import (
+    BLOCK_BYTES,
+    BLOCKS,
+    TAG,
+    about_of,
+    drop_abandoned,
+    is_abandoned,
+    sealed_file,
+    sidecar,
+)
 
 LONG = bytes(range(256)) * (BLOCKS * BLOCK_BYTES // 256 * 4)  # 4 MiB: four times what the samples cover
 
@@ -237,6 +247,78 @@ def test_a_killed_build_leaves_hidden_files_that_the_next_build_clears(path, tmp
     assert not list(path.parent.glob(".*.part"))
     seal(path, Builder())
     assert not [name for name in names(path.parent) if name.startswith(".")]
+
+
+def test_a_build_that_another_one_clears_away_before_it_has_its_lock_makes_its_file_again(path, monkeypatch):
+    """Between making its file and locking it, a build looks like a dead one; another one is slow to clear."""
+    lock, unlink = fcntl.flock, Path.unlink
+    found, building = threading.Event(), threading.Event()
+    other = threading.Thread(target=seal, args=(path.with_name("two.npy"), Builder()))
+
+    def look_first(handle, operation):
+        is_part = os.readlink(f"/proc/self/fd/{handle}").endswith(".part") if type(handle) is int else False
+        if is_part and other.ident is None:
+            other.start()
+            assert found.wait(30)
+        return lock(handle, operation)
+
+    def slowly(self, missing_ok=False):
+        if threading.current_thread() is other and self.name.startswith(".one.npy."):
+            found.set()
+            building.wait(0.5)  # not reached while the other one holds the lock
+        unlink(self, missing_ok=missing_ok)
+
+    def build(temporary):
+        with temporary.open("wb") as file:
+            building.set()
+            other.join(30)
+            file.write(b"the content")
+
+    monkeypatch.setattr(fcntl, "flock", look_first)
+    monkeypatch.setattr(Path, "unlink", slowly)
+    seal(path, build)
+    assert path.read_bytes() == b"the content"
+    assert names(path.parent) == [TAG, "one.npy", "one.npy.json", "two.npy", "two.npy.json"]
+
+
+def test_what_looked_abandoned_is_removed_under_its_lock(path, monkeypatch):
+    """The build gets its lock after another one's look, and before that one removes the file."""
+    path.parent.mkdir()
+    part = path.with_name(".one.npy.0123abcd.part")
+    part.touch()
+    really = Path.unlink
+    free = []
+
+    def unlink(self, missing_ok=False):
+        with self.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                free.append(self)
+            except BlockingIOError:
+                pass
+        really(self, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    assert drop_abandoned(part)
+    assert not part.exists()
+    assert free == []
+    assert not drop_abandoned(part)
+
+
+def test_a_file_that_has_got_its_name_is_not_abandoned(path, monkeypatch):
+    """A build ends between another one's opening of its temporary file and the lock."""
+    path.parent.mkdir()
+    part = path.with_name(".one.npy.0123abcd.part")
+    part.touch()
+    really = fcntl.flock
+
+    def end_first(handle, operation):
+        os.replace(part, path)
+        return really(handle, operation)
+
+    monkeypatch.setattr(fcntl, "flock", end_first)
+    assert not drop_abandoned(part)
+    assert path.exists()
 
 
 def test_live_and_foreign_temporary_files_are_left_for_a_day(path):
