@@ -1,9 +1,9 @@
-"""State of a method that its ``state_dict`` does not hold, as digests: to notice when it changes.
+"""State of a run that no ``state_dict`` holds, as digests: to notice when a method changes it.
 
-Seen are attributes of the method and of its modules, whatever they lead to: numbers, texts, tensors, arrays,
-containers, modules that are not registered, generators, plain objects. What cannot be read, such as how far
-an iterator has come, counts as changed each time. Not seen are global variables, class attributes and
-closures; ``dabench check-method`` finds those by what they do.
+Seen are attributes of the method, of the network and of their modules, whatever they lead to: numbers, texts,
+tensors, arrays, containers, modules that are not registered, generators, plain objects. What cannot be read,
+such as how far an iterator has come, counts as changed each time. Not seen are global variables, class
+attributes and closures; ``dabench check-method`` finds those by what they do.
 """
 
 import functools
@@ -42,6 +42,9 @@ _unreadable = itertools.count()
 def hidden_state(method: nn.Module, network: nn.Module, generator: torch.Generator) -> dict[str, str]:
     """Return a digest of every plain attribute by name, of modules without an own ``get_extra_state``.
 
+    Those of the network have a name that begins with "network.": a method can change a layer's momentum or
+    temperature there.
+
     Args:
         method: of the run.
         network: of the run; a reference to it, or to a part, is no state.
@@ -53,21 +56,27 @@ def hidden_state(method: nn.Module, network: nn.Module, generator: torch.Generat
         values = (*whole.parameters(), *whole.state_dict().values())
         known |= {address for value in values if (address := _address(value)) is not None}
     found = {}
-    for prefix, module in method.named_modules():
-        own = {key: value for key, value in vars(module).items() if key not in USUAL}
-        if isinstance(module, AdaptationNetwork):
-            del own["position"]  # kept for every network
-        own |= {key: module._buffers[key] for key in module._non_persistent_buffers_set}
+    parts = {id(module): (name, module) for name, module in network.named_modules(prefix="network")}
+    parts |= {id(module): (name, module) for name, module in method.named_modules()}
+    for prefix, module in parts.values():
         if type(module).get_extra_state is not nn.Module.get_extra_state:
             continue
-        for key, value in own.items():
-            if {f"{key}_orig", f"{key}_v"} & module._parameters.keys():
-                continue  # torch's spectral and weight norm compute it anew in every pass
+        for key, value in _own(module).items():
             digest = hashlib.sha256()
             for piece in _pieces(value, known, {}):
                 digest.update(piece)
             found[f"{prefix}.{key}" if prefix else key] = digest.hexdigest()
     return found
+
+
+def _own(module: nn.Module) -> dict[str, Any]:
+    """What a module keeps beside its registered state."""
+    own = {key: value for key, value in vars(module).items() if key not in USUAL}
+    if isinstance(module, AdaptationNetwork):
+        del own["position"]  # kept for every network
+    own |= {key: module._buffers[key] for key in module._non_persistent_buffers_set}
+    # torch's spectral and weight norm compute a weight anew in every pass
+    return {key: own[key] for key in own if not {f"{key}_orig", f"{key}_v"} & module._parameters.keys()}
 
 
 def _pieces(value: Any, known: set[int], seen: dict[int, Any]) -> Iterator[bytes]:

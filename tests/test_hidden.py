@@ -22,7 +22,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from dabench.backbones import build_backbone
+from dabench.config import HeadConfig
 from dabench.hidden import hidden_state
+from dabench.network import build_network, pooled_width
+from dabench.streams import Streams
 
 
 class Holder(nn.Module):
@@ -150,6 +154,60 @@ def test_an_attribute_that_is_new_or_of_a_part_is_seen():
     before = seen(holder)
     holder.linear.calls = 1
     assert seen(holder).keys() - before.keys() == {"linear.calls"}
+
+
+def test_a_change_in_the_network_is_seen():
+    network = build_network(nn.BatchNorm2d(3), 3, HeadConfig(bottleneck=4), 2, torch.float32, Streams(0))[0]
+    network.classifier.register_buffer("scale", torch.ones(1), persistent=False)
+    before = seen(Holder(), network)
+    network.begin_step(3)
+    network.eval()
+    assert seen(Holder(), network) == before
+    network.backbone.momentum = 0.2
+    network.classifier.scale += 1
+    network.classifier.temperature = 1.05
+    after = seen(Holder(), network)
+    assert {key for key in after if after[key] != before.get(key)} == {
+        "network.backbone.momentum",
+        "network.classifier.scale",
+        "network.classifier.temperature",
+    }
+
+
+def test_a_module_of_both_is_looked_at_once():
+    network = nn.Linear(2, 2)
+    holder = Holder()
+    holder.part = network
+    network.calls = 1
+    assert [key for key in seen(holder, network) if "calls" in key] == ["part.calls"]
+
+
+BACKBONES = {
+    "dann_mnist": 28,
+    "resnet18": 32,
+    "mobilenetv2_100": 32,
+    "efficientnet_b0": 32,
+    "vit_tiny_patch16_224": 32,
+}
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_backbones_have_no_hidden_state(name):
+    size = BACKBONES[name]
+    args = {} if name == "dann_mnist" else {"drop_rate": 0.1}
+    backbone = build_backbone(name, args, "none", size).module
+    network, _ = build_network(
+        backbone, pooled_width(backbone, size), HeadConfig(), 2, torch.float32, Streams(0)
+    )
+    network.train()
+    before = seen(Holder(), network)
+    for step in range(2):
+        network.begin_step(step)
+        network(torch.randn(2, 3, size, size)).logits.sum().backward()
+    with torch.no_grad():
+        network.eval()(torch.randn(2, 3, size, size))
+    network.train()
+    assert seen(Holder(), network) == before
 
 
 def test_what_is_kept_is_no_hidden_state():
