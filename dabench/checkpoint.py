@@ -2,7 +2,7 @@
 
 A checkpoint is one safetensors file, tensors and JSON alone, so that reading one runs no code. It carries
 a digest of its content and the identity of what wrote it; one that is damaged, or that other code wrote, is
-never resumed from. ``dabench.resume`` says what a run puts in.
+never resumed from, and goes when the run goes on. ``dabench.resume`` says what a run puts in.
 
 Cost: parameters and buffers of network and method, the optimiser's momentum (as large as the parameters
 again), and the outputs stored at all evaluations so far. DANN with MobileNetV2: 31 MB, 0.1 s; with ResNet-50:
@@ -10,12 +10,15 @@ again), and the outputs stored at all evaluations so far. DANN with MobileNetV2:
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import re
+import secrets
+import stat
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +37,7 @@ FORMAT = "1"
 KEPT = 2  # the last one, and one to fall back to
 LARGEST_BYTES = 16 * 2**30
 LARGEST_HEADER_BYTES = 32 * 2**20  # names and shapes of all tensors, and the facts
+REFUSALS = (SafetensorError, ValueError, RecursionError)  # of what a file is, and not of how it can be read
 
 
 class TimeIsUp(Exception):
@@ -91,14 +95,30 @@ class Checkpoints:
         self._identity = dict(identity)
         self._every = every
         self._last = time.monotonic()
+        self._own: list[int] = []  # steps that were resumed from or written here, the last one last
+        self._unread: set[int] = set()
         self.notes: list[str] = []
 
     def due(self) -> bool:
         """Whether the last one, or the beginning, is at least ``every`` seconds ago."""
         return time.monotonic() - self._last >= self._every
 
+    def begin(self, step: int, spared: Collection[int] = ()) -> None:
+        """Say where the run begins, and drop what it will not go on from.
+
+        What could not be read is left: the network folder may be back another time.
+
+        Args:
+            step: of the checkpoint that it was resumed from: newer ones were refused, and go. 0: all go.
+            spared: steps of others that may be of use another time.
+        """
+        self._own = [step] if step else []
+        for other in self.steps():
+            if other > step and other not in {*self._unread, *spared}:
+                self._remove(other)
+
     def write(self, step: int, tensors: Mapping[str, Tensor], facts: Any) -> bool:
-        """Write one and drop all but the last two.
+        """Write one and drop those before it but for the last one of this run.
 
         Args:
             step: how many steps were taken, at least 1.
@@ -108,33 +128,40 @@ class Checkpoints:
         Returns:
             Whether it was written; if not, ``notes`` says why.
         """
-        content = _separate(tensors)
-        about = {"identity": self._identity, "step": step, "facts": facts}
-        text = json.dumps(about)
-        header = {"format": FORMAT, "about": text, "sha256": _digest(content, text)}
         path = self._path(step)
-        part = path.with_name(
-            f"{path.stem}.{os.getpid()}.part"
-        )  # a folder: the library makes files of its own
+        # A folder, as the library makes files of its own; no process id, which another machine may have, too.
+        part = path.with_name(f"{path.stem}.{secrets.token_hex(8)}.part")
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(exist_ok=True)  # not its parents: a results folder that is gone stays so
             self._drop_parts()
             part.mkdir()
-            save_file(content, part / path.name, header)
-            with (part / path.name).open("rb") as file:
-                os.fsync(file.fileno())
-            _let_others_read(part / path.name)
+            self._save(part / path.name, step, tensors, facts)
             os.replace(part / path.name, path)
             remove(part)
-        except (OSError, SafetensorError) as error:
+        except (OSError, SafetensorError, ValueError) as error:
             remove(part)
             self.notes.append(f"the checkpoint after step {step} could not be written: {_reason(error)}")
             return False
         self._last = time.monotonic()
-        for old in self.steps()[:-KEPT]:
-            with contextlib.suppress(OSError):
-                self._path(old).unlink(missing_ok=True)
+        self._own = [*(other for other in self._own if other != step), step]
+        there = self.steps()
+        kept = [other for other in self._own if other in there][-KEPT:]
+        for other in there:
+            if other < step and other not in kept:  # a newer one is another owner's, or could not be read
+                self._remove(other)
         return True
+
+    def _save(self, path: Path, step: int, tensors: Mapping[str, Tensor], facts: Any) -> None:
+        """Write a file down to the disk. Raises ValueError for one that would not be read again."""
+        if sum(tensor.nbytes for tensor in tensors.values()) > LARGEST_BYTES:
+            raise ValueError(f"it would be larger than {LARGEST_BYTES} bytes")
+        content = _separate(tensors)
+        about = json.dumps({"identity": self._identity, "step": step, "facts": facts})
+        save_file(content, path, {"format": FORMAT, "about": about, "sha256": _digest(content, about)})
+        _require_size(path)
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+        _let_others_read(path)
 
     def steps(self) -> list[int]:
         """Steps after which there are checkpoints, by the files' names alone, ascending."""
@@ -149,16 +176,13 @@ class Checkpoints:
         """The newest one that is whole and of this run; None where there is none."""
         return next(self.newest_first(), None)
 
-    def newest_first(self, largest: int = LARGEST_BYTES) -> Iterator[Checkpoint]:
-        """Every one that is whole and of this run; why others are passed over goes to ``notes``.
-
-        Args:
-            largest: bytes of a file that may be read into memory.
-        """
+    def newest_first(self) -> Iterator[Checkpoint]:
+        """Every one that is whole and of this run; why others are passed over goes to ``notes``."""
         for step in reversed(self.steps()):
             try:
-                checkpoint = self._read(step, min(largest, LARGEST_BYTES))
-            except (OSError, SafetensorError, ValueError, RecursionError) as error:
+                checkpoint = self._read(step)
+            except Exception as error:  # whatever a stranger's file makes the libraries raise
+                self._unread |= set() if isinstance(error, REFUSALS) else {step}
                 self.notes.append(f"the checkpoint after step {step} is not used: {_reason(error)}")
                 continue
             yield checkpoint
@@ -166,12 +190,32 @@ class Checkpoints:
     def drop(self) -> None:
         """Remove all of them, and what was left of writing one."""
         for step in self.steps():
-            with contextlib.suppress(OSError):
-                self._path(step).unlink(missing_ok=True)
+            self._remove(step)
+        self._drop_parts()
+
+    def drop_own(self) -> None:
+        """As ``drop``, but leave those whose identity has a key that this one lacks, by their headers alone.
+
+        They are of a run that is to replace the record of this one. What is damaged goes; what cannot be
+        read at the moment stays, as nobody knows whose it is.
+        """
+        for step in self.steps():
+            try:
+                found = self._about(step)[0].get("identity")
+            except REFUSALS:
+                found = None
+            except Exception:  # of the file system, or for want of memory
+                continue
+            if not isinstance(found, dict) or found.keys() <= self._identity.keys():
+                self._remove(step)
         self._drop_parts()
 
     def _path(self, step: int) -> Path:
         return self._folder / f"{self._stem}{step}.safetensors"
+
+    def _remove(self, step: int) -> None:
+        with contextlib.suppress(OSError):
+            remove(self._path(step))
 
     def _drop_parts(self) -> None:
         """A process that was killed while it wrote leaves its temporary files."""
@@ -180,29 +224,34 @@ class Checkpoints:
                 if path.name.startswith(self._stem) and path.name.endswith(".part"):
                     remove(path)
 
-    def _read(self, step: int, largest: int) -> Checkpoint:
-        """Read one. Raises ValueError, OSError or SafetensorError where it cannot be used."""
-        path = self._path(step)
-        size = path.stat().st_size
-        if not path.is_file() or path.is_symlink():
-            raise ValueError("it is no plain file")
-        if size > largest:
-            raise ValueError(f"it is larger than {largest} bytes")
-        with path.open("rb") as file:
-            header = int.from_bytes(file.read(8), "little")
-        if header > min(LARGEST_HEADER_BYTES, size):
-            raise ValueError("it is damaged")
-        with safe_open(path, "pt") as file:
+    def _about(self, step: int) -> tuple[dict[str, Any], str, str | None]:
+        """What a file says of itself, the text of it and the digest, without a look at its tensors.
+
+        Raises:
+            SafetensorError, ValueError, RecursionError: it cannot be used.
+            OSError: it cannot be read.
+        """
+        _require_size(self._path(step))
+        with safe_open(self._path(step), "pt") as file:
             given = file.metadata() or {}
-            if given.get("format") != FORMAT or "about" not in given:
-                raise ValueError("another format")
-            about = json.loads(given["about"])
-            if not isinstance(about, dict) or about.get("step") != step:
-                raise ValueError("it is damaged")
-            self._require_identity(about.get("identity"))
+        if given.get("format") != FORMAT or "about" not in given:
+            raise ValueError("another format")
+        about = json.loads(given["about"])
+        if not isinstance(about, dict) or about.get("step") != step:
+            raise ValueError("it is damaged")
+        return about, given["about"], given.get("sha256")
+
+    def _read(self, step: int) -> Checkpoint:
+        """Read one. Raises what ``_about`` does."""
+        about, text, digest = self._about(step)
+        self._require_identity(about.get("identity"))
+        path = self._path(step)
+        if 2 * path.stat().st_size > _available_bytes():  # what is read, and what the run makes of it
+            raise OSError(errno.ENOMEM, "too little memory is free for it")
+        with safe_open(path, "pt") as file:
             # Copies: what a file backs is lost when a network folder is, or another process drops it.
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118  no dict
-        if given.get("sha256") != _digest(tensors, given["about"]):
+        if digest != _digest(tensors, text):
             raise ValueError("it is damaged: its digest differs")
         return Checkpoint(step, tensors, about.get("facts"))
 
@@ -212,6 +261,31 @@ class Checkpoints:
         differing = sorted(k for k in {*found, *self._identity} if found.get(k) != self._identity.get(k))
         if differing:
             raise ValueError(f"it was made with another {', '.join(differing)}")
+
+
+def _require_size(path: Path) -> None:
+    """Raise ValueError for what is no plain file, or so large that it is not read."""
+    found = path.lstat()
+    if not stat.S_ISREG(found.st_mode):
+        raise ValueError("it is no plain file")
+    if found.st_size > LARGEST_BYTES:
+        raise ValueError(f"it is larger than {LARGEST_BYTES} bytes")
+    with path.open("rb") as file:
+        header = int.from_bytes(file.read(8), "little")
+    if header > found.st_size:
+        raise ValueError("it is damaged")
+    if header > LARGEST_HEADER_BYTES:
+        raise ValueError(f"what it holds beside tensors is larger than {LARGEST_HEADER_BYTES} bytes")
+
+
+def _available_bytes() -> float:
+    """Memory that can be had without swapping; endless where the system does not tell."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            found = re.search(r"^MemAvailable: +(\d+) kB$", file.read(), re.MULTILINE)
+    except OSError:
+        found = None
+    return int(found[1]) * 1024 if found else float("inf")
 
 
 def _let_others_read(path: Path) -> None:

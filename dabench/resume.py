@@ -31,8 +31,7 @@ from dabench.tree import Unstorable, flatten, unflatten
 
 __all__ = ["Clock", "Progress"]
 
-MARGIN = 16  # times the state before the first step: momentum, buffers that grow
-LEAST_BYTES = 64 * 2**20
+NO_MEMORY = (MemoryError, torch.OutOfMemoryError)
 
 
 class Clock:
@@ -130,17 +129,28 @@ class Progress:
         return self._checkpoints.due()
 
     def resume(self) -> int:
-        """Go on from the newest checkpoint that fits; return its step, or 0 to begin at the beginning."""
+        """Go on from the newest checkpoint that fits; return its step, or 0 to begin at the beginning.
+
+        Those that are newer are dropped, that none of them is taken for this run's, but for what there was no
+        memory for.
+        """
+        spared: set[int] = set()
+        self._kept = self._resumed(spared)
+        self._checkpoints.begin(self._kept, spared)
+        return self._kept
+
+    def _resumed(self, spared: set[int]) -> int:
         if self._hidden is None or not self._checkpoints.steps():
             return 0
         try:
             fresh = copy.deepcopy(self._state())
-            largest = self._largest_bytes(fresh)
+            flatten(fresh)  # what cannot be kept was not
             self._restore(fresh)  # what cannot take its own state back is not to be tried with another
         except Exception as error:  # of get_extra_state, set_extra_state, __deepcopy__
             self._note(error)
+            spared |= set(self._checkpoints.steps() if isinstance(error, NO_MEMORY) else ())
             return 0
-        for checkpoint in self._checkpoints.newest_first(largest):
+        for checkpoint in self._checkpoints.newest_first():
             try:
                 self._require_step(checkpoint.step)
                 self._restore(unflatten(checkpoint.facts, checkpoint.tensors, self._device))
@@ -148,8 +158,8 @@ class Progress:
             except Exception as error:  # whatever a foreign state makes torch or a method raise
                 self._restore(fresh)
                 self._refuse(checkpoint, error)
+                spared |= {checkpoint.step} if isinstance(error, NO_MEMORY) else set()
                 continue
-            self._kept = checkpoint.step
             return checkpoint.step
         return 0
 
@@ -203,13 +213,6 @@ class Progress:
         for network in self._networks():
             if [type(number) for number in network.position] != [int, int]:
                 raise ValueError("a network's position is no pair of whole numbers")
-
-    def _largest_bytes(self, state: Any) -> int:
-        """What a checkpoint of this run may take: its state of now with a margin, and all stored outputs."""
-        spec = self._method.spec
-        now = sum(tensor.nbytes for tensor in flatten(state)[1].values())
-        stored = self._evaluator.rows * (8 + 4 * spec.classes + 2 * spec.feature_dim)
-        return MARGIN * now + len(self._evaluated) * stored + LEAST_BYTES
 
     def _all_modules(self) -> list[nn.Module]:
         return [module for whole in self._modules.values() for module in whole.modules()]

@@ -1,9 +1,11 @@
 """Files of checkpoints: whole or not used, two at most, no code in them."""
 
+import errno
 import json
 import os
 import pickle
 import resource
+import shutil
 import struct
 
 import pytest
@@ -27,7 +29,9 @@ TENSORS = {
 
 @pytest.fixture
 def path(tmp_path):
-    return tmp_path / "task" / "dann" / "seed0-0123456789abcdef.json"
+    folder = tmp_path / "task" / "dann"
+    folder.mkdir(parents=True)
+    return folder / "seed0-0123456789abcdef.json"
 
 
 def write(path, *steps, who=WHO, tensors=TENSORS):
@@ -41,8 +45,8 @@ def file_of(path, step):
     return path.parent / f".{path.stem}.checkpoint-{step}.safetensors"
 
 
-def latest(found, *largest):
-    return next(found.newest_first(*largest), None)
+def latest(found):
+    return next(found.newest_first(), None)
 
 
 def same(found, step):
@@ -64,6 +68,96 @@ def test_the_last_two_are_kept(path):
     write(path, 7, 9, 10, 100)
     assert Checkpoints(path, WHO, 0).steps() == [10, 100]
     assert sorted(os.listdir(path.parent)) == [file_of(path, step).name for step in (10, 100)]
+
+
+def test_newer_files_of_others_do_not_cost_the_ones_that_are_written(path):
+    for step in (10**9, 10**9 + 1):
+        file_of(path, step).write_bytes(b"")
+    found = write(path, 3, 4, 5)
+    assert found.steps() == [4, 5, 10**9, 10**9 + 1]
+    same(latest(Checkpoints(path, WHO, 0)), 5)
+
+
+def test_a_run_that_goes_on_drops_what_it_was_not_resumed_from(path):
+    write(path, 5, who={**WHO, "dabench": "other"})
+    write(path, 3, 4)
+    file_of(path, 6).write_bytes(b"")
+    file_of(path, 7).mkdir()
+    file_of(path, 8).symlink_to(file_of(path, 4))
+    found = Checkpoints(path, WHO, 0)
+    same(latest(found), 4)
+    found.begin(4)
+    assert found.steps() == [3, 4]
+    found.write(6, TENSORS, {})
+    found.begin(4, spared=[6])
+    assert found.steps() == [4, 6]
+    found.begin(0)
+    assert found.steps() == []
+
+
+def test_the_one_that_a_run_was_resumed_from_is_the_one_before_the_next(path):
+    write(path, 3, 4)
+    found = Checkpoints(path, WHO, 0)
+    found.begin(4)
+    found.write(6, TENSORS, {})
+    assert found.steps() == [4, 6]
+    found.write(8, TENSORS, {})
+    assert found.steps() == [6, 8]
+
+
+def test_what_cannot_be_read_at_the_moment_stays_until_the_run_is_past_it(path, monkeypatch):
+    write(path, 3, 5)
+    really = checkpoint.safe_open
+
+    def stale(file, framework):
+        if file == file_of(path, 5):
+            raise OSError(errno.ESTALE, "Stale file handle")
+        return really(file, framework)
+
+    found = Checkpoints(path, WHO, 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "safe_open", stale)
+        same(latest(found), 3)
+    assert found.notes == ["the checkpoint after step 5 is not used: Stale file handle"]
+    found.begin(3)
+    found.write(4, TENSORS, {"at": 4})
+    assert found.steps() == [3, 4, 5]
+    same(latest(Checkpoints(path, WHO, 0)), 5)
+    found.write(6, TENSORS, {})
+    assert found.steps() == [4, 6]
+
+
+FORCED = {**WHO, "replaces": "abc"}
+
+
+def test_those_of_a_run_that_replaces_this_one_can_be_left(path, monkeypatch):
+    write(path, 3, who=FORCED)
+    for step, who in ((4, WHO), (5, {**WHO, "torch": "other"}), (7, {**FORCED, "torch": "other"})):
+        other = path.with_name(f"{step}.json")
+        write(other, step, who=who)
+        file_of(other, step).rename(file_of(path, step))
+    file_of(path, 6).write_bytes(b"damaged")
+    part = path.with_name(f".{path.stem}.checkpoint-9.ab.part")
+    part.mkdir()
+    monkeypatch.setattr(checkpoint, "_digest", None)  # no tensor is read
+    Checkpoints(path, WHO, 0).drop_own()
+    assert Checkpoints(path, WHO, 0).steps() == [3, 7]
+    assert not part.exists()
+    Checkpoints(path, FORCED, 0).drop_own()
+    assert Checkpoints(path, WHO, 0).steps() == []
+
+
+def test_one_that_cannot_be_read_at_the_moment_may_be_anothers(path, monkeypatch):
+    def stale(*args):
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    write(path, 3)
+    monkeypatch.setattr(checkpoint, "safe_open", stale)
+    found = Checkpoints(path, WHO, 0)
+    found.drop_own()
+    assert found.steps() == [3]
+    found.drop()
+    assert found.steps() == []
 
 
 def test_others_may_read_one_as_far_as_the_umask_lets_them(path):
@@ -167,6 +261,13 @@ STRANGE = {
     "nested JSON": foreign({"__metadata__": {"format": "1", "about": "[" * 100_000}}),
     "no dictionary": foreign({"__metadata__": {"format": "1", "about": "[]"}}),
     "no identity": foreign({"__metadata__": {"format": "1", "about": '{"step": 3, "identity": 5}'}}),
+    "a tensor that its JSON says nothing of": foreign(
+        {
+            "__metadata__": {"format": "1", "about": json.dumps({"step": 3, "identity": WHO, "facts": 1})},
+            "x": {"dtype": "F4", "shape": [2], "data_offsets": [0, 1]},
+        },
+        b"0",
+    ),
     "no digest": foreign(
         {"__metadata__": {"format": "1", "about": json.dumps({"step": 3, "identity": WHO, "facts": 1})}}
     ),
@@ -175,7 +276,6 @@ STRANGE = {
 
 @pytest.mark.parametrize("name", STRANGE)
 def test_what_strangers_put_there_is_not_used(path, name):
-    path.parent.mkdir(parents=True)
     file_of(path, 3).write_bytes(STRANGE[name])
     found = Checkpoints(path, WHO, 0)
     assert latest(found) is None
@@ -193,13 +293,71 @@ def test_neither_are_links_folders_and_other_steps(path, tmp_path):
     assert [note.split()[4] for note in found.notes] == ["6", "5", "4"]
 
 
-def test_a_large_one_is_not_read(path):
+def test_a_large_one_is_neither_read_nor_written(path, monkeypatch):
     write(path, 3)
     size = file_of(path, 3).stat().st_size
     found = Checkpoints(path, WHO, 0)
-    assert latest(found, size - 1) is None
-    assert found.notes == [f"the checkpoint after step 3 is not used: it is larger than {size - 1} bytes"]
-    same(latest(found, size), 3)
+    monkeypatch.setattr(checkpoint, "LARGEST_BYTES", size - 1)
+    assert latest(found) is None
+    assert not found.write(4, TENSORS, {"at": 4})
+    assert not found.write(4, {"a": torch.zeros(size, dtype=torch.uint8)}, {"at": 4})
+    assert found.notes == [
+        f"the checkpoint after step 3 is not used: it is larger than {size - 1} bytes",
+        f"the checkpoint after step 4 could not be written: it is larger than {size - 1} bytes",
+        f"the checkpoint after step 4 could not be written: it would be larger than {size - 1} bytes",
+    ]
+    assert [file.name for file in path.parent.iterdir()] == [file_of(path, 3).name]
+    monkeypatch.setattr(checkpoint, "LARGEST_BYTES", size)
+    same(latest(found), 3)
+
+
+def test_neither_is_one_with_more_text_than_is_read(path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "LARGEST_HEADER_BYTES", 10_000)
+    found = Checkpoints(path, WHO, 0)
+    assert not found.write(4, TENSORS, {"at": "x" * 10_000})
+    assert "beside tensors is larger than 10000 bytes" in found.notes[0]
+    assert found.steps() == []
+    write(path, 5)
+
+
+def test_one_that_there_is_no_memory_for_is_not_read_and_stays(path, monkeypatch):
+    write(path, 3)
+    size = file_of(path, 3).stat().st_size
+    monkeypatch.setattr(checkpoint, "_available_bytes", lambda: 2 * size - 1)
+    found = Checkpoints(path, WHO, 0)
+    assert latest(found) is None
+    assert found.notes == ["the checkpoint after step 3 is not used: too little memory is free for it"]
+    found.begin(0)
+    monkeypatch.setattr(checkpoint, "_available_bytes", lambda: 2 * size)
+    same(latest(found), 3)
+
+
+def test_the_system_tells_how_much_memory_it_has():
+    assert 2**20 < checkpoint._available_bytes() < 2**50
+
+
+def test_a_results_folder_that_is_gone_is_not_made_again(path):
+    found = write(path, 3)
+    shutil.rmtree(path.parents[1])
+    assert not found.write(4, TENSORS, {})
+    assert not path.parents[1].exists()
+    assert found.notes == ["the checkpoint after step 4 could not be written: No such file or directory"]
+
+
+def test_temporary_folders_have_names_of_their_own(path, monkeypatch):
+    """Two machines may have a process of the same number."""
+    names = []
+    really = checkpoint.save_file
+
+    def save(tensors, target, header):
+        names.append(target.parent.name)
+        really(tensors, target, header)
+
+    monkeypatch.setattr(checkpoint, "save_file", save)
+    write(path, 3)
+    write(path, 3)
+    assert len(set(names)) == 2
+    assert all(name.endswith(".part") for name in names)
 
 
 def test_a_full_disk_leaves_the_ones_before(path):

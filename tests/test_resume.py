@@ -13,8 +13,8 @@ import pytest
 import torch
 from torch import nn
 
-from dabench import resume
-from dabench.checkpoint import TimeIsUp
+from dabench import checkpoint, resume
+from dabench.checkpoint import Checkpoints, TimeIsUp
 from dabench.methods.source_only import SourceOnly
 from dabench.tree import flatten, unflatten
 
@@ -336,13 +336,121 @@ def test_a_whole_one_that_makes_no_sense_is_passed_over(whole, tmp_path, name):
     assert results(training, evaluator) == whole("holdout")
 
 
-def test_one_that_is_far_larger_than_the_run_is_not_read(whole, tmp_path, monkeypatch):
-    monkeypatch.setattr(resume, "LEAST_BYTES", 0)
+def test_one_that_is_larger_than_any_run_is_not_read(whole, tmp_path):
     path, case = tmp_path / "run.json", CASES["holdout"]
     *_, checkpoints = go_on(case, path, 9)
-    file = checkpoints._path(9)
-    os.truncate(file, 40 * file.stat().st_size)
+    os.truncate(checkpoints._path(9), 16 * 2**30 + 1)
     training, evaluator, checkpoints = go_on(case, path)
     assert training.resumed_from == 7
     assert "is larger than" in checkpoints.notes[0]
     assert results(training, evaluator) == whole("holdout")
+
+
+class LateBank(SourceOnly):
+    """Far larger than all the rest of the run, and not there before the first step."""
+
+    def __init__(self, spec, config):
+        super().__init__(spec, config)
+        self.register_buffer("bank", None)
+
+    def begin_epoch(self, features, progress):
+        if self.bank is None:
+            self.bank = torch.ones(20_000_000)
+
+
+def test_what_a_run_has_written_it_can_read_however_its_state_has_grown(tmp_path):
+    path = tmp_path / "run.json"
+    go_on(Case(LateBank), path, 3, every=1e9)
+    training, _, checkpoints = go_on(Case(LateBank), path, 3, every=1e9)
+    assert training.resumed_from == 3
+    assert checkpoints.notes == []
+
+
+def write_others(path, *steps):
+    """Checkpoints of the same run, from before a change of the method's file."""
+    others = Checkpoints(path, {"run_id": "some", "method": "before"}, 0)
+    for step in steps:
+        assert others.write(step, {}, {})
+
+
+def test_those_of_code_before_do_not_cost_the_new_ones(whole, tmp_path):
+    path, case = tmp_path / "run.json", CASES["holdout"]
+    write_others(path, 12, 13)
+    training, _, checkpoints = go_on(case, path, 9, Killed)
+    assert training.resumed_from == 0
+    assert checkpoints.steps() == [4, 7]
+    training, evaluator, checkpoints = go_on(case, path)
+    assert (training.resumed_from, checkpoints.notes) == (7, [])
+    assert results(training, evaluator) == whole("holdout")
+
+
+@pytest.mark.parametrize("method", [HoldsOdd, FailsToTake])
+def test_a_run_that_cannot_be_resumed_drops_what_is_there(tmp_path, method):
+    path = tmp_path / "run.json"
+    write_others(path, 12)
+    *_, checkpoints = go_on(Case(method), path, 2, Killed)
+    assert checkpoints.steps() == []
+
+
+def test_one_that_does_not_fit_goes_and_the_one_before_stays(tmp_path):
+    path, case = tmp_path / "run.json", CASES["holdout"]
+    *_, checkpoints = go_on(case, path, 9)
+    assert checkpoints.write(12, {}, {"modules": {}})
+    training, _, checkpoints = go_on(case, path, 9, Killed)
+    assert training.resumed_from == 9
+    assert checkpoints.steps() == [9]
+
+
+def test_a_folder_that_cannot_be_read_for_a_while_costs_no_checkpoint(whole, tmp_path, monkeypatch):
+    def stale(*args):
+        raise OSError(116, "Stale file handle")
+
+    path, case = tmp_path / "run.json", CASES["holdout"]
+    go_on(case, path, 9)
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "safe_open", stale)
+        training, _, checkpoints = go_on(case, path, 5, Killed)
+    assert training.resumed_from == 0
+    assert checkpoints.steps() == [4, 7, 9]
+    training, evaluator, _ = go_on(case, path)
+    assert training.resumed_from == 9
+    assert results(training, evaluator) == whole("holdout")
+
+
+@pytest.mark.parametrize("first", [0, 2], ids=["own state", "checkpoints"])
+def test_a_card_that_is_full_costs_no_checkpoint(tmp_path, monkeypatch, first):
+    """Network and method take their own state back, then that of a checkpoint, then their own again."""
+
+    def full(module, state, device):
+        calls.append(0)
+        if (len(calls) - 1) % 3 == first:
+            raise torch.OutOfMemoryError("full")
+        put(module, state, device)
+
+    path, case = tmp_path / "run.json", CASES["holdout"]
+    go_on(case, path, 9)
+    calls, put = [], resume._put
+    with monkeypatch.context() as patch:
+        patch.setattr(resume, "_put", full)
+        training, *_ = go_on(case, path, 2, Killed)
+    assert training.resumed_from == 0
+    assert go_on(case, path)[0].resumed_from == 9
+
+
+class Ramping(SourceOnly):
+    """Its state is an attribute of a layer of the network."""
+
+    def losses(self, source, labels, target, batch):
+        self.layers[0].momentum = 0.1 * (1 - batch.progress)
+        return super().losses(source, labels, target, batch)
+
+    def setup(self, network):
+        network.bottleneck.append(nn.BatchNorm1d(network.classifier[0].in_features))
+        self.layers = [network.bottleneck[-1]]
+
+
+def test_state_in_the_networks_layers_is_seen(tmp_path):
+    *_, checkpoints = go_on(Case(Ramping), tmp_path / "run.json", 9)
+    assert checkpoints.steps() == []
+    (note,) = checkpoints.notes
+    assert "Ramping keeps state where state_dict does not see it: network.bottleneck.3.momentum (" in note
