@@ -29,6 +29,7 @@ from dabench.errors import UserError
 from dabench.limited import read_limited
 from dabench.publishing import create, draft_of, pack, recover, remove, supersede, tidy, write_atomically
 from dabench.record import Evaluation, Failure, Metrics, Record, Timing
+from dabench.walking import walk
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -336,7 +337,7 @@ class RecordStore:
         """Read every record below the folder, sorted by path; files that are none come back by name."""
         records: list[Record] = []
         problems: list[Problem] = []
-        for path in self.paths():
+        for path in self.paths(problems):
             result = self.read(path)
             if isinstance(result, Record):
                 records.append(result)
@@ -344,10 +345,18 @@ class RecordStore:
                 problems.append(result)
         return records, problems
 
-    def paths(self) -> Iterator[Path]:
-        """All JSON files below the folder, but for scores of selection rules and what is hidden."""
-        for path in sorted(self.root.rglob("*.json")):
-            if path.name.endswith(SCORES_SUFFIX):
-                continue
-            if not any(part.startswith(".") for part in path.relative_to(self.root).parts):
-                yield path
+    def paths(self, problems: list[Problem] | None = None) -> Iterator[Path]:
+        """All JSON files below the folder, but for scores of selection rules and what is hidden.
+
+        Args:
+            problems: gets what is not looked through, and why; ``dabench.walking`` has the limits.
+        """
+
+        def report(path: str, reason: str) -> None:
+            if problems is not None:
+                problems.append(Problem(self.root / path, reason))
+
+        for path, _ in walk(self.root, report):
+            name = path[path.rfind("/") + 1 :]
+            if name.endswith(".json") and not name.endswith(SCORES_SUFFIX) and name[0] != ".":
+                yield self.root / path

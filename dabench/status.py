@@ -6,10 +6,9 @@ further than to be shown.
 """
 
 import math
-import os
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -20,11 +19,11 @@ from dabench.errors import UserError
 from dabench.expected import Expected, ExpectedRun, read_expected
 from dabench.holder import LONGEST_LEASE, Holder
 from dabench.records import SCORES_SUFFIX, Record, RecordStore
+from dabench.walking import walk
 
 __all__ = ["RunStatus", "State", "Status", "SweepStatus", "read_status"]
 
 State = Literal["done", "running", "failed", "missing", "stale"]
-MOST_FILES = 1_000_000
 MOST_NAMED = 3
 CLAIM = re.compile(r"\.(seed\d{1,9}-[0-9a-f]{16})\.claim")
 
@@ -132,24 +131,16 @@ def _files(root: Path, status: Status) -> tuple[list[PurePosixPath], list[PurePo
     """Paths of the records, and of the records-to-be that are claimed, below the folder."""
     records: list[PurePosixPath] = []
     claims: list[PurePosixPath] = []
-    for number, (folder, name) in enumerate(_walk(root)):
-        if number >= MOST_FILES:
-            status.problems.append(f"only the first {MOST_FILES} files are looked at")
-            break
-        claim = CLAIM.fullmatch(name)
+    for path, is_folder in walk(root, lambda path, reason: status.problems.append(f"{path}: {reason}")):
+        if is_folder:
+            continue
+        place = PurePosixPath(path)
+        claim = CLAIM.fullmatch(place.name)
         if claim:
-            claims.append(folder / f"{claim[1]}.json")
-        elif name.endswith(".json") and not name.endswith(SCORES_SUFFIX) and name[0] != ".":
-            records.append(folder / name)
+            claims.append(place.with_name(f"{claim[1]}.json"))
+        elif place.suffix == ".json" and not place.name.endswith(SCORES_SUFFIX) and place.name[0] != ".":
+            records.append(place)
     return records, claims
-
-
-def _walk(root: Path) -> Iterator[tuple[PurePosixPath, str]]:
-    """Folder and name of every file, hidden folders and links left out."""
-    for folder, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            yield PurePosixPath(Path(folder).relative_to(root)), name
 
 
 def _claimed(

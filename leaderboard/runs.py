@@ -119,10 +119,11 @@ def load(results: Path, slim_from: int | None = None) -> tuple[list[Run], list[P
             pages of single runs show them.
     """
     store = RecordStore(results)
-    paths = list(store.paths())
+    unseen: list[Problem] = []
+    paths = list(store.paths(unseen))
     slim = slim_from is not None and len(paths) >= slim_from
     runs: list[Run] = []
-    problems: list[Problem] = []
+    problems = [Problem(one.path.relative_to(results), one.reason) for one in unseen]
     with _no_collection():
         for path in paths:
             relative = path.relative_to(results)

@@ -67,8 +67,10 @@ def test_states(runs: list[PlannedRun], results: Path, capsys: pytest.CaptureFix
     assert {state: len(status.of(state)) for state in ("done", "running", "failed", "missing", "stale")} == {
         "done": 1, "running": 1, "failed": 0, "missing": 1, "stale": 1,
     }  # fmt: skip
-    assert list(status.sweeps.values()) == [(1, 4)]
+    (sweep,) = status.sweeps.values()
+    assert (sweep.done, sweep.runs) == (1, 4)
     text = shown(results)
+    assert f"sweep {next(iter(status.sweeps))} ({sweep.about}): 1 of 4 runs are done" in text
     assert "4 runs: 1 done, 1 running, 0 failed, 1 missing, 1 stale" in text
     assert "by process 4711 of node7" in text
     assert "no sign of life for about 17 min" in text

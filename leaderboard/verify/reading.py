@@ -24,7 +24,8 @@ class Folder:
 
     Attributes:
         runs: of all records that can be read.
-        broken: files that look like records and are none, with reasons that are safe to print.
+        broken: files that look like records and are none, and folders that were not looked through, with
+            reasons that are safe to print.
         foreign: JSON files that do not say that they are records.
     """
 
@@ -46,7 +47,8 @@ def read_folder(results: Path) -> Folder:
         )
     found = Folder([], [], [])
     store = RecordStore(results)
-    for path in store.paths():
+    unseen: list[Problem] = []
+    for path in store.paths(unseen):
         relative = path.relative_to(results)
         try:
             open_plain(path).close()
@@ -60,6 +62,7 @@ def read_folder(results: Path) -> Folder:
         reason = plain(_percent(path) or result.reason.replace(f"{results}/", ""))
         foreign = "schema_version is missing" in result.reason
         (found.foreign if foreign else found.broken).append(Problem(relative, reason))
+    found.broken.extend(Problem(one.path.relative_to(results), one.reason) for one in unseen)
     return found
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from dabench.errors import UserError
+from dabench.leaderboard.runs import load
 from dabench.leaderboard.verify.files import digest, open_plain
 from dabench.leaderboard.verify.reading import read_folder
 from dabench.leaderboard.verify.words import MOST_SENTENCES, few, plain
@@ -53,6 +54,14 @@ def test_a_pipe_does_not_block(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.json")
     (problem,) = read_folder(tmp_path).broken
     assert problem.reason == "not read: it is no regular file"
+
+
+def test_what_lies_too_deep_is_not_passed_by_in_silence(tmp_path: Path) -> None:
+    tmp_path.joinpath(*"abcdefghijk").mkdir(parents=True)
+    (problem,) = read_folder(tmp_path).broken
+    assert str(problem.path) == "a/b/c/d/e/f/g/h/i"
+    assert "8 folders deep" in problem.reason
+    assert load(tmp_path) == ([], [problem])
 
 
 def test_a_missing_folder_is_the_users(tmp_path: Path) -> None:
