@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from dabench.status import RunStatus, State, Status, read_status
 
@@ -95,7 +96,7 @@ def _table(status: Status) -> Table:
         table.add_column(column, justify="right" if column in STATES else "left", overflow="fold")
     for key, states in sorted(counts.items()):
         cells = [str(states[state]) if states[state] else "" for state in STATES]
-        table.add_row(*(_plain(name).replace("[", "\\[") for name in key), *cells)
+        table.add_row(*(Text(_plain(name)) for name in key), *cells)
     return table
 
 

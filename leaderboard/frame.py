@@ -20,6 +20,8 @@ COLUMNS = [
 ]  # fmt: skip
 # A spreadsheet takes a text that begins with one of these for a formula and runs it.
 FORMULA_STARTS = ("=", "+", "-", "@")
+# Line ends, what a terminal obeys, and what turns the direction of a text.
+STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
 
 
 def newest_per_seed(runs: Sequence[Run]) -> list[Run]:
@@ -89,5 +91,5 @@ def to_csv(frame: pd.DataFrame) -> bytes:
 def _harmless(value: object) -> object:
     if not isinstance(value, str):
         return value
-    line = re.sub(r"[\x00-\x1f\x7f]+", " ", value)  # one line a run, whatever an error message holds
+    line = STEERING.sub(" ", value)  # one line a run, whatever an error message holds
     return f"'{line}" if line.lstrip().startswith(FORMULA_STARTS) else line

@@ -7,13 +7,14 @@ from typing import Literal
 import pandas as pd
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table as RichTable
+from rich.text import Text
 
 from dabench.leaderboard.frame import to_csv
 from dabench.leaderboard.origins import HYPERPARAMETERS
 from dabench.leaderboard.selecting import ALL_METHODS, Line, Selected
 from dabench.leaderboard.view import MINUS, percent, points
+from dabench.terminal import visible
 
 __all__ = ["FORMATS", "Format", "as_csv", "as_json", "as_markdown", "print_selected", "print_tables"]
 
@@ -68,11 +69,11 @@ def print_tables(console: Console, found: Selected, with_runs: bool) -> None:
         if not heads:
             console.print(title, soft_wrap=True, markup=False, highlight=False)
             continue
-        table = RichTable(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD)
+        table = RichTable(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD)
         for head in heads:
-            table.add_column(head, justify="left" if head in TEXT_COLUMNS else "right", overflow="fold")
+            table.add_column(Text(head), justify="left" if head in TEXT_COLUMNS else "right", overflow="fold")
         for row in rows:
-            table.add_row(*map(escape, row))
+            table.add_row(*map(Text, row))
         console.print(table)
 
 
@@ -85,7 +86,13 @@ def _grids(found: Selected, with_runs: bool) -> list[Grid]:
         grids += [_costs(title, here)] if len({line["rule"] for line in here}) == 1 else _crossed(title, here)
     if with_runs:
         grids.append(_runs(found.runs))
-    return grids
+    return [_visible(grid) for grid in grids]
+
+
+def _visible(grid: Grid) -> Grid:
+    """The same without signs that a terminal would obey: names and reasons are quoted from files."""
+    title, heads, rows = grid
+    return visible(title), [*map(visible, heads)], [[*map(visible, row)] for row in rows]
 
 
 def _coverage(lines: Sequence[Line]) -> Grid:

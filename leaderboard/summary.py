@@ -28,7 +28,7 @@ from dabench.leaderboard.view import (
     step_words,
 )
 from dabench.records import Problem
-from dabench.terminal import standard_console
+from dabench.terminal import standard_console, visible
 
 __all__ = ["NO_RUNS", "say", "show", "show_changes", "skipped"]
 
@@ -37,8 +37,8 @@ NAMED_WRONG = 5
 
 
 def say(console: Console, text: str) -> None:
-    """Print a line as it is: the terminal wraps it, and commands and paths can be copied."""
-    console.print(text, soft_wrap=True, markup=False, highlight=False)
+    """Print a line, whoever wrote it: the terminal wraps it, and commands and paths can be copied."""
+    console.print(visible(text), soft_wrap=True, markup=False, highlight=False)
 
 
 def skipped(problems: Iterable[Problem]) -> None:

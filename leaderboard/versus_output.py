@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table as RichTable
+from rich.text import Text
 
 from dabench.leaderboard.rows import Row
 from dabench.leaderboard.settings import Settings
@@ -18,6 +18,7 @@ from dabench.leaderboard.statistics.pairs import NO_SPREAD
 from dabench.leaderboard.summary import say
 from dabench.leaderboard.versus import TaskVersus, Versus
 from dabench.leaderboard.view import half_width, metric_name, percent, points, step_words
+from dabench.terminal import visible
 
 __all__ = ["answer", "print_coverage", "print_study", "print_versus"]
 
@@ -165,9 +166,11 @@ def _tasks(found: Versus) -> RichTable:
         box=box.SIMPLE_HEAD, title="By task, percent; p of each task is not corrected", title_justify="left"
     )
     for head in ("task", left, right, "difference", "p", "over images", "McNemar p by seed"):
-        shown.add_column(escape(head), justify="left" if head in ("task", "McNemar p by seed") else "right")
+        shown.add_column(
+            Text(visible(head)), justify="left" if head in ("task", "McNemar p by seed") else "right"
+        )
     for task in found.tasks:
-        shown.add_row(*map(escape, _line(task)))
+        shown.add_row(*(Text(visible(cell)) for cell in _line(task)))
     return shown
 
 

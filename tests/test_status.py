@@ -163,6 +163,14 @@ def test_folders_of_strangers(runs: list[PlannedRun], results: Path, tmp_path: P
     assert len(read_expected(results)[0]) == 1
 
 
+@pytest.mark.parametrize("suite", ["tiny\\[/x]", "[/]", "[red]", "\\", "x\\", ":smile:"])
+def test_names_are_no_markup(runs: list[PlannedRun], results: Path, suite: str) -> None:
+    assert runs[0].path is not None
+    record = json.loads(runs[0].path.read_text(encoding="utf-8"))
+    runs[0].path.write_text(json.dumps({**record, "suite": suite}), encoding="utf-8")
+    assert f"│ {suite} " in shown(results)
+
+
 def test_a_folder_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no results folder"):
         read_status(tmp_path / "nothing")

@@ -1,5 +1,6 @@
 """What ``dabench select`` leaves out: nothing that is all dashes, and nothing at all without runs."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -57,6 +58,26 @@ def test_grids_of_dashes_are_sentences(
     assert "average at the chosen steps" not in shown
     assert "weighted Spearman of score" not in shown
     assert f"{TITLE}: what the choice lacks to the oracle, points" in " ".join(lines)
+
+
+@pytest.mark.parametrize("words", [(), ("--runs",), ("--format", "markdown"), ("--format", "csv", "--runs")])
+@pytest.mark.parametrize("sign", ["\x1b[2J", "\x1b]0;evil\x07", "\x9b2J", "\u202e"])
+def test_nothing_steers_the_terminal(
+    select: Callable[..., Result], record: Make, written: Write, words: tuple[str, ...], sign: str
+) -> None:
+    hostile = record(
+        f"dann{sign}",
+        f"A->B{sign}",
+        suite=f"toy{sign}",
+        backbone=f"net{sign}",
+        protocol=f"transductive{sign}",
+    )
+    results = written([hostile])
+    (path,) = results.rglob("*.json")
+    path.rename(path.with_name(os.fsdecode(b"seed0\xff\x1b[2J.json")))
+    outcome = select(results, "--rule", "last", *words)
+    assert "toy" in outcome.stdout
+    assert not [one for one in outcome.output if not one.isprintable() and one != "\n"]
 
 
 def test_all_tasks_without_a_common_seed(select: Callable[..., Result], record: Make, written: Write) -> None:

@@ -284,3 +284,16 @@ def test_the_study_of_tests_runs(app: typer.Typer, monkeypatch: pytest.MonkeyPat
     assert outcome.exit_code == 0, outcome.output
     rows = [line.split() for line in outcome.stdout.splitlines() if line.split()[:1] in (["4"], ["8"])]
     assert len(rows) == 16
+
+
+def test_nothing_steers_the_terminal(app: typer.Typer, record: Make, written: Write) -> None:
+    sign = "\x1b[2J\u202e[/x]"
+    records = [
+        record(method, f"{task}{sign}", seed, 0.5 + seed / 10, suite=f"toy{sign}")
+        for method in ("cdan", f"dann{sign}")
+        for task in ("A->B", "B->A")
+        for seed in range(3)
+    ]
+    shown = ask(app, written(records), "cdan", f"dann{sign}")
+    assert "dann" in shown
+    assert not [one for one in shown if not one.isprintable() and one != "\n"]
