@@ -17,6 +17,14 @@ def test_files_up_to_the_limit_are_read_also_through_links(tmp_path: Path) -> No
     assert caught.value.filename == str(tmp_path / "file")
 
 
+def test_links_are_refused_where_they_must_be(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"12345")
+    (tmp_path / "link").symlink_to("file")
+    assert read_limited(tmp_path / "file", 5, links=False) == b"12345"
+    with pytest.raises(OSError, match="it is a link"):
+        read_limited(tmp_path / "link", 5, links=False)
+
+
 def test_pipes_devices_and_folders_are_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", Path("/dev/zero"), tmp_path):
