@@ -7,8 +7,6 @@ evaluation is chosen, and its accuracy) is taken from the record each time.
 """
 
 import contextlib
-import hashlib
-import io
 import multiprocessing
 import os
 import pickle
@@ -17,24 +15,22 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 from threadpoolctl import threadpool_limits
 
-from dabench.limited import read_limited, require_honest
+from dabench.limited import read_limited
 from dabench.records import SCORES_SUFFIX, Record, write_atomically
 from dabench.selection import Part, RuleEntry, Trace, choose
+from dabench.stored_outputs import Unreadable, read_parts
 
 __all__ = ["RuleScores", "score_all", "score_run"]
 
-LARGEST_ARRAYS_BYTES = 2 * 2**30
 LARGEST_SCORES_BYTES = 64 * 2**20
 DIGITS = 10  # significant digits of a score: scores that are equal on paper differ in their last bits
 WORTH_PROCESSES = 8  # runs below this are scored before another process has started
-PARTS = ("target", "source", "source_val")
 UPPER_BOUND = "the run trained on target labels: rules that look for the best adaptation do not apply"
 NOTHING_STORED = "the run stored nothing for selection rules (stored_images=0, or an older version)"
 NO_HOLDOUT = "the run held no source images out (source_holdout=0)"
@@ -81,10 +77,6 @@ class _File(_Model):
     rules: dict[str, _Kept] = {}
 
 
-class _Unreadable(Exception):
-    """The stored arrays cannot be used; the message says why."""
-
-
 def score_run(path: Path, record: Record, rules: Sequence[RuleEntry]) -> dict[str, RuleScores]:
     """Score one finished run by each rule; read what is known, compute and keep the rest.
 
@@ -119,9 +111,10 @@ def _read_or_scored(path: Path, record: Record, rules: Sequence[RuleEntry]) -> d
     missing = [entry for entry in rules if entry.name not in found]
     if not missing:
         return found
+    wanted = {"target"}.union(*(entry.cls.needs for entry in missing))
     try:
-        parts = _parts(path, record)
-    except _Unreadable as error:  # not kept: the file may come back
+        parts = read_parts(path, record, wanted)
+    except Unreadable as error:  # not kept: the file may come back
         return found | {entry.name: RuleScores(reason=str(error)) for entry in missing}
     fresh: dict[str, _Kept] = {}
     with threadpool_limits(1):  # the last bits may depend on the number of threads
@@ -196,50 +189,6 @@ def _chosen(kept: _Kept, entry: RuleEntry, record: Record) -> RuleScores:
         return RuleScores(kept.scores, reason=UNDEFINED)
     evaluation = record.evaluations[chosen]
     return RuleScores(kept.scores, evaluation.step, float(getattr(evaluation, record.metric)))
-
-
-def _parts(path: Path, record: Record) -> dict[str, Part]:
-    """What a run stored for rules, checked against its record."""
-    name = Path(str(record.validation_file)).name
-    try:
-        content = read_limited(path.with_name(name), LARGEST_ARRAYS_BYTES)
-    except OSError as error:
-        raise _Unreadable(f"{name} cannot be read: {error.strerror}") from error
-    if hashlib.sha256(content).hexdigest() != record.validation_sha256:
-        raise _Unreadable(f"{name} is not the file that the run wrote")
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            require_honest(file.zip)
-            arrays = {key: file[key] for key in file.files}
-        found = {part: _part(arrays, part) for part in PARTS if f"{part}_logits" in arrays}
-        _require(arrays["steps"].tolist() == [item.step for item in record.evaluations], "steps")
-        _require("target" in found, "target_logits")
-        widths = {(part.logits.shape[2], part.features.shape[2]) for part in found.values()}
-        _require(len(widths) == 1, "widths of its parts")
-    except Exception as error:  # a file of somebody else's may hold anything
-        raise _Unreadable(f"{name} does not fit its record: {type(error).__name__}: {error}") from error
-    return found
-
-
-def _part(arrays: Mapping[str, NDArray[Any]], name: str) -> Part:
-    """One part, with labels unless it is the target."""
-    logits, features = arrays[f"{name}_logits"], arrays[f"{name}_features"]
-    evaluations = len(arrays["steps"])
-    for kind, array in (("logits", logits), ("features", features)):
-        _require(array.ndim == 3 and array.dtype.kind == "f", f"{name}_{kind}")
-        _require(array.shape[:2] == (evaluations, logits.shape[1]), f"shape of {name}_{kind}")
-    labels = None
-    if name != "target":
-        labels = arrays[f"{name}_labels"]
-        _require(labels.shape == logits.shape[1:2] and labels.dtype.kind in "iu", f"{name}_labels")
-        labels = labels.astype(np.int64)
-        _require(bool(((labels >= 0) & (labels < logits.shape[2])).all()), f"range of {name}_labels")
-    return Part(logits.astype(np.float32), features.astype(np.float32), labels)
-
-
-def _require(fits: bool, what: str) -> None:
-    if not fits:
-        raise ValueError(f"unexpected {what}")
 
 
 def _trace(record: Record, parts: Mapping[str, Part], entry: RuleEntry) -> Trace:

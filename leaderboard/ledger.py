@@ -22,8 +22,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from dabench.errors import UserError
 from dabench.leaderboard.runs import Run
 from dabench.leaderboard.verdicts import Entry, Ledger
-from dabench.leaderboard.verify.files import digest, open_plain
 from dabench.leaderboard.verify.words import plain
+from dabench.plain_files import digest, open_plain
 from dabench.records import LARGEST_RECORD_BYTES
 
 __all__ = ["LEDGER_FILE", "Change", "append", "differences", "read_ledger"]

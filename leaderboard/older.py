@@ -22,7 +22,7 @@ from dabench.leaderboard.reading import read_boards, read_scored
 from dabench.leaderboard.rows import SuiteInfo
 from dabench.leaderboard.runs import Run
 from dabench.leaderboard.settings import Settings
-from dabench.leaderboard.verify.files import open_plain
+from dabench.plain_files import open_plain
 from dabench.recipe import ON_TARGET_LABELS, TRIAL
 from dabench.records import Evaluation, Failure, Metrics, Record, Timing
 from dabench.scores import RuleScores

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from dabench.errors import UserError
 from dabench.leaderboard.runs import Run
-from dabench.leaderboard.verify.arrays import ArrayError, read_arrays
-from dabench.leaderboard.verify.files import digest, plain_name
+from dabench.npz import ArrayError, read_arrays
+from dabench.plain_files import digest, plain_name
 
 __all__ = ["Predictions", "stored_predictions"]
 

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import shutil
+import tracemalloc
+import zipfile
 
 import numpy as np
 import pytest
@@ -237,6 +239,56 @@ def test_stored_arrays_that_do_not_fit_are_a_reason(run, how):
     result = score_run(path, record, [entry(needs=("source", "source_val"))])["scripted"]
     assert "does not fit its record" in result.reason
     assert not SEEN
+
+
+def store(run, arrays, **bombs):
+    """The record, with other stored arrays: members of so many zeros besides, packed a thousand times."""
+    path, record = run
+    file = path.with_name(record.validation_file)
+    np.savez_compressed(file, **arrays)
+    with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as archive:
+        for name, size in bombs.items():
+            with archive.open(f"{name}.npy", "w") as member:
+                np.lib.format.write_array_header_1_0(
+                    member, {"descr": "<f2", "fortran_order": False, "shape": (2, 30, size // 120)}
+                )
+                for _ in range(size // 2**20):
+                    member.write(bytes(2**20))
+    return record.model_copy(update={"validation_sha256": hashlib.sha256(file.read_bytes()).hexdigest()})
+
+
+def peak_of(action):
+    tracemalloc.start()
+    try:
+        return action(), tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_no_rule_asks_for_is_not_unpacked(run):
+    arrays = dict(np.load(run[0].with_name(run[1].validation_file)))
+    record = store(run, arrays, extra=120 * 2**20)
+    found, peak = peak_of(lambda: score_run(run[0], record, [entry()])["scripted"])
+    assert found.step == 4
+    assert peak < 20 * 2**20
+    assert SEEN[0].source is None
+
+
+def test_no_more_is_unpacked_than_the_record_accounts_for(run):
+    arrays = dict(np.load(run[0].with_name(run[1].validation_file)))
+    del arrays["target_features"]
+    record = store(run, arrays, target_features=120 * 2**20)
+    found, peak = peak_of(lambda: score_run(run[0], record, [entry()])["scripted"])
+    assert "array 'target_features' of shape [2, 30, 1048576] is larger than the limit" in found.reason
+    assert peak < 20 * 2**20
+    assert not SEEN
+
+
+@pytest.mark.parametrize("name", ["../x.npz", "/dev/zero", "..", ".", "a/b.npz", "\x1b[2J"])
+def test_a_record_names_a_file_beside_it(run, name):
+    path, record = run
+    record = record.model_copy(update={"validation_file": name})
+    assert "outside of its folder" in score_run(path, record, [entry()])["scripted"].reason
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"\x93NUMPY\x01\x00", b"{}"])

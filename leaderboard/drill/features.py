@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dabench.leaderboard.runs import Run
-from dabench.leaderboard.verify.arrays import ArrayError, read_arrays
+from dabench.npz import ArrayError, read_arrays
 
 __all__ = ["Features", "stored_features"]
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dabench.leaderboard.verify.arrays import ArrayError, read_arrays
 from dabench.leaderboard.verify.consistency import TOLERANCE, class_names
-from dabench.leaderboard.verify.files import digest, plain_name
 from dabench.metrics import measure
+from dabench.npz import ArrayError, read_arrays
+from dabench.plain_files import digest, plain_name
 from dabench.records import Metrics, Record
 
 __all__ = ["Recomputed", "recompute", "validation_findings"]

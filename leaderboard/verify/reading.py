@@ -7,8 +7,8 @@ from typing import Any
 
 from dabench.errors import UserError
 from dabench.leaderboard.runs import Run
-from dabench.leaderboard.verify.files import open_plain
 from dabench.leaderboard.verify.words import plain
+from dabench.plain_files import open_plain
 from dabench.records import Problem, Record, RecordStore
 
 __all__ = ["Folder", "read_folder"]

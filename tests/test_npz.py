@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from numpy.lib import format as npy
 
 from dabench.errors import UserError
-from dabench.leaderboard.verify.arrays import ArrayError, array_names, read_arrays
+from dabench.npz import ArrayError, array_names, read_arrays
 
 LIMIT = 2**20
 CONSTANT = 2**20  # what reading may need besides the limit

@@ -22,7 +22,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from dabench.errors import UserError
-from dabench.leaderboard.verify.files import open_plain, plain_name
+from dabench.plain_files import open_plain, plain_name
 
 __all__ = ["ArrayError", "array_names", "read_arrays"]
 
