@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dabench.sealed import TAG, about_of, is_abandoned, sidecar
+from dabench.sealed import TAG, about_of, drop_abandoned, is_abandoned, sidecar
 
 __all__ = ["CacheEntry", "cache_entries", "cache_folder", "drop_entry"]
 
@@ -61,6 +61,8 @@ def cache_entries() -> list[CacheEntry]:
 
 def drop_entry(entry: CacheEntry) -> int:
     """Remove an entry and return the bytes freed. A process that has it open keeps it until its end."""
+    if entry.path.name.startswith("."):
+        return entry.size_bytes if drop_abandoned(entry.path) else 0
     entry.path.unlink(missing_ok=True)
     sidecar(entry.path).unlink(missing_ok=True)
     return entry.size_bytes

@@ -128,7 +128,7 @@ class Checkpoints:
         Returns:
             Whether it was written; if not, ``notes`` says why.
         """
-        path = self._path(step)
+        path = self.file(step)
         # A folder, as the library makes files of its own; no process id, which another machine may have, too.
         part = path.with_name(f"{path.stem}.{secrets.token_hex(8)}.part")
         try:
@@ -172,6 +172,10 @@ class Checkpoints:
             return []
         return sorted(int(match[1]) for match in found if match)
 
+    def file(self, step: int) -> Path:
+        """Where the checkpoint after a step lies, or would lie."""
+        return self._folder / f"{self._stem}{step}.safetensors"
+
     def latest(self) -> Checkpoint | None:
         """The newest one that is whole and of this run; None where there is none."""
         return next(self.newest_first(), None)
@@ -187,35 +191,15 @@ class Checkpoints:
                 continue
             yield checkpoint
 
-    def drop(self) -> None:
-        """Remove all of them, and what was left of writing one."""
-        for step in self.steps():
+    def drop(self, steps: Collection[int] | None = None) -> None:
+        """Remove those after some steps, by default all of them, and what was left of writing one."""
+        for step in self.steps() if steps is None else steps:
             self._remove(step)
         self._drop_parts()
 
-    def drop_own(self) -> None:
-        """As ``drop``, but leave those whose identity has a key that this one lacks, by their headers alone.
-
-        They are of a run that is to replace the record of this one. What is damaged goes; what cannot be
-        read at the moment stays, as nobody knows whose it is.
-        """
-        for step in self.steps():
-            try:
-                found = self._about(step)[0].get("identity")
-            except REFUSALS:
-                found = None
-            except Exception:  # of the file system, or for want of memory
-                continue
-            if not isinstance(found, dict) or found.keys() <= self._identity.keys():
-                self._remove(step)
-        self._drop_parts()
-
-    def _path(self, step: int) -> Path:
-        return self._folder / f"{self._stem}{step}.safetensors"
-
     def _remove(self, step: int) -> None:
         with contextlib.suppress(OSError):
-            remove(self._path(step))
+            remove(self.file(step))
 
     def _drop_parts(self) -> None:
         """A process that was killed while it wrote leaves its temporary files."""
@@ -231,8 +215,8 @@ class Checkpoints:
             SafetensorError, ValueError, RecursionError: it cannot be used.
             OSError: it cannot be read.
         """
-        _require_size(self._path(step))
-        with safe_open(self._path(step), "pt") as file:
+        _require_size(self.file(step))
+        with safe_open(self.file(step), "pt") as file:
             given = file.metadata() or {}
         if given.get("format") != FORMAT or "about" not in given:
             raise ValueError("another format")
@@ -245,7 +229,7 @@ class Checkpoints:
         """Read one. Raises what ``_about`` does."""
         about, text, digest = self._about(step)
         self._require_identity(about.get("identity"))
-        path = self._path(step)
+        path = self.file(step)
         if 2 * path.stat().st_size > _available_bytes():  # what is read, and what the run makes of it
             raise OSError(errno.ENOMEM, "too little memory is free for it")
         with safe_open(path, "pt") as file:

@@ -21,7 +21,7 @@ from dabench.options import (
     ResultsOption,
 )
 from dabench.run_command import run
-from dabench.terminal import error_console, print_error, standard_console
+from dabench.terminal import error_console, print_error, standard_console, steady_output
 
 __all__ = ["app", "main"]
 
@@ -262,6 +262,11 @@ def _add_plugin_commands() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; print a user's mistake in two lines and exit with 2."""
+    with steady_output():
+        sys.exit(_exit_code(arguments))
+
+
+def _exit_code(arguments: Sequence[str] | None) -> int:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     try:
         _add_plugin_commands()
@@ -283,7 +288,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         error_console().print(
             "interrupted: what was finished is kept; run the same command again", soft_wrap=True
         )
-    sys.exit(code if isinstance(code, int) else 0)
+    return code if isinstance(code, int) else 0
 
 
 def _usage_error(error: Any) -> int:

@@ -234,11 +234,6 @@ class Evaluator:
         logits, features = (torch.cat(column) for column in zip(*outputs, strict=True))
         return logits, features
 
-    @property
-    def rows(self) -> int:
-        """Images whose outputs each evaluation stores."""
-        return len(self._labels) + sum(len(part.rows) for part in self._watched.values())
-
     def value(self, evaluation: Evaluation) -> float:
         """The headline metric of an evaluation."""
         return float(getattr(evaluation, self._metric))

@@ -14,11 +14,9 @@ in float16, and ``<part>_labels`` (m,) of the two source parts.
 import contextlib
 import errno
 import hashlib
-import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Set
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +25,7 @@ from pydantic import ValidationError
 
 from dabench.errors import UserError
 from dabench.limited import read_limited
+from dabench.problem import SCHEMA_VERSION, Problem, problem_of
 from dabench.publishing import create, draft_of, pack, recover, remove, supersede, tidy, write_atomically
 from dabench.record import Evaluation, Failure, Metrics, Record, Timing
 from dabench.walking import walk
@@ -46,7 +45,6 @@ __all__ = [
     "write_atomically",
 ]
 
-SCHEMA_VERSION = 1
 LARGEST_RECORD_BYTES = 64 * 2**20
 SUFFIXES = {"predictions": ".npz", "validation": ".validation.npz"}
 SCORES_SUFFIX = ".scores.json"
@@ -60,38 +58,6 @@ Stamp = tuple[int, int]
 
 class ResultsError(UserError):
     """The results folder is full, read-only or gone: nothing can be written down there."""
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A file that could not be read as a record, and why.
-
-    ``unreadable``: it may be a record, of another user or on a folder that is away for a moment.
-    """
-
-    path: Path
-    reason: str
-    unreadable: bool = False
-
-
-def _problem(path: Path, text: bytes) -> "Problem | Record":
-    """Say what is wrong with a file that is no record."""
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        return Problem(path, f"no readable JSON: {error}")
-    if not isinstance(content, dict) or "schema_version" not in content:
-        return Problem(path, "no record of dabench: schema_version is missing")
-    if content["schema_version"] != SCHEMA_VERSION:
-        return Problem(
-            path, f"schema_version {content['schema_version']!r}, this dabench reads {SCHEMA_VERSION}"
-        )
-    try:
-        return Record.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "record"
-        return Problem(path, f"{where}: {first['msg']}")
 
 
 def _files(record: Record) -> set[str]:
@@ -310,8 +276,8 @@ class RecordStore:
             if folder.is_symlink():
                 raise ResultsError(
                     f"{folder} is a link",
-                    "nothing is written or cleared away through links inside a results folder: put the folder "
-                    "itself there, or make the results folder the link",
+                    "nothing is written or cleared away through links inside a results folder: put the "
+                    "folder itself there, or make the results folder the link",
                 )
 
     def unwritable(self, error: OSError) -> ResultsError:
@@ -331,7 +297,7 @@ class RecordStore:
         try:
             return Record.model_validate_json(text)  # several times faster than by way of Python objects
         except ValidationError:
-            return _problem(path, text)
+            return problem_of(path, text)
 
     def read_all(self) -> tuple[list[Record], list[Problem]]:
         """Read every record below the folder, sorted by path; files that are none come back by name."""

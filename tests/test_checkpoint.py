@@ -127,39 +127,6 @@ def test_what_cannot_be_read_at_the_moment_stays_until_the_run_is_past_it(path, 
     assert found.steps() == [4, 6]
 
 
-FORCED = {**WHO, "replaces": "abc"}
-
-
-def test_those_of_a_run_that_replaces_this_one_can_be_left(path, monkeypatch):
-    write(path, 3, who=FORCED)
-    for step, who in ((4, WHO), (5, {**WHO, "torch": "other"}), (7, {**FORCED, "torch": "other"})):
-        other = path.with_name(f"{step}.json")
-        write(other, step, who=who)
-        file_of(other, step).rename(file_of(path, step))
-    file_of(path, 6).write_bytes(b"damaged")
-    part = path.with_name(f".{path.stem}.checkpoint-9.ab.part")
-    part.mkdir()
-    monkeypatch.setattr(checkpoint, "_digest", None)  # no tensor is read
-    Checkpoints(path, WHO, 0).drop_own()
-    assert Checkpoints(path, WHO, 0).steps() == [3, 7]
-    assert not part.exists()
-    Checkpoints(path, FORCED, 0).drop_own()
-    assert Checkpoints(path, WHO, 0).steps() == []
-
-
-def test_one_that_cannot_be_read_at_the_moment_may_be_anothers(path, monkeypatch):
-    def stale(*args):
-        raise OSError(errno.ESTALE, "Stale file handle")
-
-    write(path, 3)
-    monkeypatch.setattr(checkpoint, "safe_open", stale)
-    found = Checkpoints(path, WHO, 0)
-    found.drop_own()
-    assert found.steps() == [3]
-    found.drop()
-    assert found.steps() == []
-
-
 def test_others_may_read_one_as_far_as_the_umask_lets_them(path):
     before = os.umask(0o027)
     try:

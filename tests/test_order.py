@@ -39,6 +39,10 @@ PLANNED = ["dann 0", "source_only 0", "dann 1", "source_only 1", "dann 2", "sour
             ["source_only 2", "dann 1", "source_only 1", "dann 0", "source_only 0", "dann 2"],
         ),
         ([{"suite": "tiny", "task": "A->B", "backbone": "dann_mnist"}], PLANNED),
+        (
+            [{"task": "C2D", "method": "source_only"}, {"task": "A2B", "seeds": [2]}],
+            ["dann 2", "source_only 2", "dann 0", "source_only 0", "dann 1", "source_only 1"],
+        ),
         ([{"suite": "other"}, {"task": "B->A"}, {"backbone": "resnet50"}], PLANNED),
     ],
 )

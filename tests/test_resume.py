@@ -94,7 +94,7 @@ def test_a_checkpoint_of_another_run_leaves_no_trace(whole, tmp_path):
 def test_a_broken_checkpoint_falls_back_to_the_one_before(whole, tmp_path):
     path = tmp_path / "run.json"
     *_, checkpoints = go_on(CASES["selection"], path, 9)
-    newest = checkpoints._path(9)
+    newest = checkpoints.file(9)
     newest.write_bytes(newest.read_bytes()[:-1])
     training, evaluator, checkpoints = go_on(CASES["selection"], path)
     assert training.resumed_from == 7
@@ -326,7 +326,7 @@ def test_a_whole_one_that_makes_no_sense_is_passed_over(whole, tmp_path, name):
     state = unflatten(newest.facts, newest.tensors, torch.device("cpu"))
     change(state)
     facts, tensors = flatten(state)
-    checkpoints._path(9).unlink()
+    checkpoints.file(9).unlink()
     if step < 7:
         checkpoints.drop()
     assert checkpoints.write(step, tensors, facts)
@@ -339,7 +339,7 @@ def test_a_whole_one_that_makes_no_sense_is_passed_over(whole, tmp_path, name):
 def test_one_that_is_larger_than_any_run_is_not_read(whole, tmp_path):
     path, case = tmp_path / "run.json", CASES["holdout"]
     *_, checkpoints = go_on(case, path, 9)
-    os.truncate(checkpoints._path(9), 16 * 2**30 + 1)
+    os.truncate(checkpoints.file(9), 16 * 2**30 + 1)
     training, evaluator, checkpoints = go_on(case, path)
     assert training.resumed_from == 7
     assert "is larger than" in checkpoints.notes[0]

@@ -8,7 +8,11 @@ import pytest
 import torch
 
 import dabench.records as records_module
+from dabench.checkpoint import Checkpoints
+from dabench.claims import LeaseLost
 from dabench.plan import PlannedRun
+from dabench.records import ResultsError
+from dabench.room import Room
 from dabench.sweep import Place, work
 from dabench.train import Training
 
@@ -24,15 +28,16 @@ def place(tmp_path: Path) -> Place:
     return Place(data=None, results=tmp_path / "results", device=torch.device("cpu"), checkpoint_seconds=0.0)
 
 
+@pytest.mark.parametrize("kept", [0, 1], ids=["all must go", "the older one must go"])
 def test_checkpoints_make_room_for_the_result(
-    make_plan: MakePlan, place: Place, monkeypatch: pytest.MonkeyPatch
+    make_plan: MakePlan, place: Place, monkeypatch: pytest.MonkeyPatch, kept: int
 ) -> None:
-    (run,) = make_plan(["steps=4", "evaluations=2"], tasks=["A2B"])
+    (run,) = make_plan(["steps=4", "evaluations=4"], tasks=["A2B"])
     write, refused = records_module.write_atomically, []
 
     def full(path: Path, content: bytes) -> None:
-        if checkpoints(place):
-            refused.append(path)
+        if len(checkpoints(place)) > kept:
+            refused.append(sorted(path.name.split("-")[-1] for path in checkpoints(place)))
             raise OSError(28, "No space left on device")
         write(path, content)
 
@@ -40,7 +45,39 @@ def test_checkpoints_make_room_for_the_result(
     record = work(run, place, lambda *_: None)
     assert record is not None
     assert record.status == "done"
-    assert len(refused) == 1
+    assert refused == [["2.safetensors", "3.safetensors"], ["3.safetensors"]][: 2 - kept]
+    assert checkpoints(place) == []
+
+
+def test_where_all_room_is_too_little_the_newest_checkpoint_is_put_back(
+    make_plan: MakePlan, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (run,) = make_plan(["steps=4", "evaluations=4"], tasks=["A2B"])
+
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(records_module, "write_atomically", full)
+        with pytest.raises(ResultsError, match="No space left"):
+            work(run, place, lambda *_: None)
+    assert [path.name.split("-")[-1] for path in checkpoints(place)] == ["3.safetensors"]
+    steps: list[int] = []
+    assert work(run, place, lambda step, *_: steps.append(step)) is not None
+    assert steps == [4]
+
+
+def test_who_lost_the_run_frees_nothing(place: Place, tmp_path: Path) -> None:
+    path = tmp_path / "seed0-0123456789abcdef.json"
+    found = Checkpoints(path, {}, 0)
+    assert found.write(3, {"x": torch.zeros(1)}, {})
+
+    def lost() -> None:
+        raise LeaseLost("gone")
+
+    with pytest.raises(LeaseLost):
+        Room(found, lost).make()
+    assert found.steps() == [3]
 
 
 @pytest.mark.parametrize(

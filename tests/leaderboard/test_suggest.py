@@ -78,6 +78,8 @@ def test_the_command_prints_and_writes_an_order(
     outcome = CliRunner().invoke(app, arguments)
     assert outcome.exit_code == 0, outcome.output
     assert "cdan and dann" in outcome.stdout
+    folder = arguments[2]
+    assert outcome.stdout.count(f" --results {folder}") >= 2, "commands go on in the same folder"
     priorities = read_order(order)
     assert [one.method for one in priorities] == ["cdan", "dann"]
     assert (
@@ -85,5 +87,7 @@ def test_the_command_prints_and_writes_an_order(
         == json.loads(order.read_text())[0]["seeds"]
         == [*range(3, 3 + len(priorities[0].seeds or []))]
     )
+    largest = max(seed for one in priorities for seed in one.seeds or [])
+    assert f"add --order {order} --seeds {largest + 1} to the command of your sweep" in outcome.stdout
     outcome = CliRunner().invoke(app, [*arguments[:3], "--most", "1"])
     assert "No neighbours would be told apart by 1 further seeds or fewer" in outcome.stdout
