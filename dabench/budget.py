@@ -13,11 +13,17 @@ from dabench.records import Record
 __all__ = ["Deadline", "Expectation", "parse_duration"]
 
 UNITS = (86400, 3600, 60, 1)
+WRONG_SECONDS = 600.0  # no run waits longer for a machine, once the time is up
 NEARLY_ALL = 0.9  # of the budget: starting takes some of it
 
 
 class Deadline:
-    """A moment, by this process's monotonic clock; sent to another process, as the seconds that are left."""
+    """A moment, by this process's monotonic clock.
+
+    To another process it is sent as the seconds that are left, less those that pass until it is read, by the
+    wall clocks of both. A clock there that is slow gives no more than was left; one that is fast by more than
+    was left, and ten minutes, is taken for wrong and not asked: who sends runs calls them back in time.
+    """
 
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
@@ -32,10 +38,13 @@ class Deadline:
             raise TimeIsUp("the time of the sweep is up")
 
     def __getstate__(self) -> dict[str, float]:
-        return {"left": self.left()}
+        return {"left": self.left(), "sent": time.time()}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
-        self._end = time.monotonic() + state["left"]
+        left, passed = state["left"], time.time() - state["sent"]
+        if not 0 <= passed <= max(left, 0.0) + WRONG_SECONDS:
+            passed = 0.0
+        self._end = time.monotonic() + left - passed
 
 
 class Expectation:

@@ -26,17 +26,31 @@ def test_what_is_no_duration(text: str) -> None:
         parse_duration(text)
 
 
-def test_a_deadline_travels_as_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [1000.0]
-    monkeypatch.setattr(budget.time, "monotonic", lambda: now[0])
+@pytest.mark.parametrize(
+    ("passed", "left"),
+    [
+        pytest.param(0, 40, id="at once"),
+        pytest.param(30, 10, id="after a while"),
+        pytest.param(100, -60, id="too late"),
+        pytest.param(-5000, 40, id="a slow clock"),
+        pytest.param(5000, 40, id="a fast clock"),
+    ],
+)
+def test_a_deadline_travels_as_what_is_left(
+    passed: float, left: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, wall = 1000.0, 1e9
+    monkeypatch.setattr(budget.time, "monotonic", lambda: now)
+    monkeypatch.setattr(budget.time, "time", lambda: wall)
     deadline = Deadline(60)
-    now[0] += 20
+    now += 20
     sent = pickle.dumps(deadline)
-    now[0] = 5.0  # another machine's clock
+    now, wall = 5.0, wall + passed  # another machine's clocks
     there = pickle.loads(sent)
-    assert there.left() == 40
-    there.check()
-    now[0] += 40
+    assert there.left() == left
+    if left > 0:
+        there.check()
+    now += 40
     with pytest.raises(TimeIsUp):
         there.check()
 
