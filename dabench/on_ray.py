@@ -1,45 +1,47 @@
 """Runs on Ray: several at a time on the GPUs of this machine, or on a cluster that is there.
 
-Ray places runs, starts its worker processes anew when they die, and moves runs of a lost machine to others.
-Everything else is as without it: a worker calls ``dabench.sweep.work``, and the results folder, which all
-machines share, decides who has a run and holds its record. Should this process die, its workers end, and the
-same command goes on.
+Ray places runs and starts its worker processes anew when they die. Everything else is as without it: a
+worker calls ``dabench.sweep.work``, and the results folder, which all machines share, decides who has a run
+and holds its record. Should this process die, its workers end, and the same command goes on.
 
 At most ``jobs`` runs are with Ray at a time, so that order, deadline and ``--fail-fast`` hold as they do
-inline.
+inline. ``dabench.ray_cluster`` starts Ray, ``dabench.ray_worker`` is what a worker does.
 """
 
-import contextlib
-import logging
-import os
-import secrets
-import shutil
-import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-import torch
-
 from dabench.budget import Expectation
-from dabench.claims import MOST_ATTEMPTS
-from dabench.discovery import discover_methods, discover_suites
+from dabench.claims import claim_file
 from dabench.errors import UserError
 from dabench.executor import Workers
 from dabench.openings import OpenDomains
 from dabench.plan import PlannedRun
-from dabench.records import Evaluation, Record
+from dabench.ray_cluster import (
+    Gpus,
+    Processors,
+    Stop,
+    connected,
+    host_of,
+    load_ray,
+    set_environment,
+    shares,
+)
+from dabench.ray_worker import SAME, Answer, Parcel, carry_out, pack
+from dabench.records import Record
 from dabench.sharing import has_checkpoint
-from dabench.sweep import Display, Place, SweepResult, settled, work
+from dabench.sweep import Display, Place, SweepResult, settled
 
 __all__ = ["OnRay"]
 
-MISSING = "ray is not installed: --executor ray needs it"
-STORE_BYTES = 80 * 2**20  # runs pass nothing large through Ray; its least is 75 MiB
-ENDS_SECONDS = 60.0  # that runs have to give their claims back after Ctrl-C
+ENDS_SECONDS = 60.0  # that runs have to keep a checkpoint and to give their claims back
+STOPS_SECONDS = 10.0  # that runs have to stop by themselves after the deadline, before they are called back
+MOST_DEATHS = 3  # of workers in one run that had not claimed it: claims count the others
+LONGEST_WAIT = 1.0  # seconds between two looks at signals, deadline and what is called back
 
 
 class OnRay:
@@ -55,8 +57,8 @@ class OnRay:
 
     def __init__(self, workers: Workers) -> None:
         self._workers = workers
-        _settings(own=workers.address is None)
-        _ray()
+        set_environment(own=workers.address is None)
+        load_ray()
 
     def run(
         self,
@@ -67,219 +69,219 @@ class OnRay:
         expectation: Expectation | None = None,
     ) -> SweepResult:
         """See ``dabench.executor.Executor``; images are opened by each worker."""
+        if place.device.index is not None:
+            raise UserError(
+                f"--executor ray takes all GPUs, not {place.device}",
+                f"CUDA_VISIBLE_DEVICES={place.device.index} and --device cuda take this one alone",
+            )
         elsewhere = replace(
             place,
             data=place.data and place.data.absolute(),
             results=place.results.absolute(),
             listed=place.listed and place.listed.absolute(),
-            device=torch.device(place.device.type),  # Ray shows a worker its own GPUs
         )
-        with _connected(self._workers, place.device):
-            return _Driver(self._workers, runs, elsewhere, display, expectation or Expectation()).drive()
-
-
-def _settings(own: bool) -> None:
-    """Set what Ray reads from the environment when it is imported.
-
-    Nothing is reported to anybody. A Ray of our own listens on the machine's ports, as every Ray does, and
-    answers nobody who does not know its token. Its workers are as urgent as this process: by default Ray lets
-    them wait for everybody else (nice 15).
-    """
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    if own:
-        os.environ.setdefault("RAY_worker_niceness", "0")
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        driver = None
+        try:
+            with connected(self._workers, place.device) as stop:
+                share = shares(self._workers, place.device, runs)
+                driver = _Driver(
+                    runs, elsewhere, display, expectation or Expectation(), share, stop,
+                    self._workers.address is not None,
+                )  # fmt: skip
+                return driver.drive()
+        except KeyboardInterrupt:  # while Ray started, or went
+            return driver.result if driver else SweepResult(left=list(runs), interrupted=True)
 
 
 @cache
-def _ray() -> Any:
-    try:
-        import ray
-    except ImportError as error:
-        raise UserError(MISSING, "pip install 'dabench[ray]'") from error
-    return ray
+def _task(fresh: bool) -> Any:
+    """What workers do, as Ray knows it; fresh: in a process of its own."""
+    remote = load_ray().remote
+    return (remote(max_calls=1) if fresh else remote)(_carry_out)
 
 
-@cache
-def _task() -> Any:
-    """What workers do, as Ray knows it."""
-    return _ray().remote(_work_there)
-
-
-@contextlib.contextmanager
-def _connected(workers: Workers, device: torch.device) -> Iterator[None]:
-    """Start Ray on this machine, or connect to a cluster; leave it as it was."""
-    ray, quiet = _ray(), {"logging_level": logging.ERROR, "log_to_driver": False}
-    folder = None
-    try:
-        if workers.address is not None:
-            try:
-                ray.init(address=workers.address, **quiet)
-            except (ConnectionError, ValueError, RuntimeError, OSError) as error:
-                words = " ".join(str(error).split())
-                raise UserError(
-                    f"no Ray cluster answers at '{workers.address}': {words}",
-                    "'ray start --head' starts one; without --address a Ray of this machine's own is used",
-                ) from error
-        else:
-            # Paths of Unix sockets are short: a temporary folder of the user's may be too deep.
-            folder = tempfile.mkdtemp(prefix="dabench-ray-", dir="/tmp" if Path("/tmp").is_dir() else None)
-            gpus = torch.cuda.device_count() if device.type == "cuda" else 0
-            ray.init(
-                num_cpus=max(workers.jobs or gpus, 1), num_gpus=gpus, include_dashboard=False,
-                object_store_memory=STORE_BYTES, _temp_dir=folder, **quiet,
-            )  # fmt: skip
-        yield
-    finally:
-        ray.shutdown()
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+def _carry_out(parcel: Parcel) -> Answer:
+    """Do a run in a worker of Ray."""
+    return carry_out(parcel, load_ray().cloudpickle.loads)
 
 
 @dataclass
 class _Driver:
     """Hands runs to Ray, a few at a time, and collects what becomes of them."""
 
-    workers: Workers
     runs: Sequence[PlannedRun]
     place: Place
     display: Display
     expectation: Expectation
+    share: Processors | Gpus
+    stop: Stop
+    cluster: bool
     result: SweepResult = field(default_factory=SweepResult)
-    late: list[PlannedRun] = field(default_factory=list)
-    sent: dict[Any, PlannedRun] = field(default_factory=dict)  # by Ray's reference to the answer
+    waiting: list[PlannedRun] = field(default_factory=list)
+    again: list[PlannedRun] = field(default_factory=list)  # others had them, or their worker died
+    sent: dict[Any, tuple[PlannedRun, Any]] = field(default_factory=dict)  # run and share by Ray's reference
+    deaths: Counter[str] = field(default_factory=Counter)
 
     def drive(self) -> SweepResult:
         """Work off all runs."""
-        waiting = list(self.runs)
-        again: list[PlannedRun] = []  # others had them, or their worker died
+        problem: UserError | None = None
         try:
-            while waiting or again or self.sent:
-                if not self._over():
-                    self._send(waiting, again)
-                if not self.sent:
-                    break
-                again += self._collect()
+            self._work_off()
+        except UserError as error:
+            problem = error
         except KeyboardInterrupt:
             self.result.interrupted = True
-        finally:
-            again += self._cancel()
-        self.result.left = [*waiting, *again, *self.late]
+        problem = self._recall(gently=not self.result.interrupted) or problem
+        self.share.close()
+        self.result.interrupted |= self.stop.asked
+        ended = {r.run_id for r in (*self.result.done, *self.result.failed, *self.result.elsewhere)}
+        self.result.left = [run for run in self.runs if run.run_id not in ended]
+        if problem is not None and not self.result.interrupted:
+            raise problem
         return self.result
 
-    def _over(self) -> bool:
-        return self.place.out_of_time or (self.place.fail_fast and self.result.has_failures)
+    def _work_off(self) -> None:
+        self.waiting = list(self.runs)
+        if self.share.idle_gpus and self.runs:
+            gpus = f"the cluster has {self.share.idle_gpus} GPUs, and runs use processors"
+            self.display.note(self.runs[0], f"{gpus}; --device cuda uses GPUs")
+        while not self._over():
+            self._send()
+            if not self.sent and not self.waiting and not self.again:
+                return
+            if self.sent:
+                self._collect()
+            else:
+                time.sleep(
+                    min(self.place.poll, LONGEST_WAIT) / 5
+                )  # no GPU is free, or those there are have gone
+        if self.place.out_of_time:
+            end = time.monotonic() + STOPS_SECONDS
+            while self.sent and time.monotonic() < end and not self.stop.asked:
+                self._collect()
 
-    def _send(self, waiting: list[PlannedRun], again: list[PlannedRun]) -> None:
+    def _over(self) -> bool:
+        failed = self.place.fail_fast and self.result.has_failures
+        return self.stop.asked or self.place.out_of_time or failed
+
+    def _send(self) -> None:
         """Give Ray the next runs, first those that were not tried yet."""
-        jobs, share = self._shares()
-        left = self.place.deadline.left() if self.place.deadline else float("inf")
-        while len(self.sent) < jobs and (waiting or again):
-            patient = not waiting
-            run = (waiting or again).pop(0)
-            other = settled(run, self.place.store)
-            if other is not None:
-                self.result.elsewhere.append(other)
-                self.expectation.add(other)
-                self.display.elsewhere(run, other)
+        while len(self.sent) < self.share.jobs and (self.waiting or self.again):
+            patient = not self.waiting
+            runs = self.again if patient else self.waiting
+            run = runs[0]
+            if self._is_settled(run) or self._is_late(run):
+                runs.pop(0)
                 continue
-            config = run.config
-            fits = self.expectation.fits(run.suite.name, config.backbone, config.method, left)
-            if not fits and not has_checkpoint(run):
-                self.late.append(run)
-                continue
+            taken = self.share.take(run)
+            if taken is None:
+                return
+            share, options = taken
+            runs.pop(0)
             if patient:
                 self.display.wait([run])
             patience = 1.5 * self.place.lease if patient else 0.0
-            task = _task().options(max_retries=MOST_ATTEMPTS, **share)
-            self.sent[task.remote(_portable(run), self.place, patience, os.getcwd())] = run
+            parcel = pack(run, self.place, patience, load_ray().cloudpickle.dumps)
+            # None is sent again by Ray itself, which would not ask for the time that is left.
+            task = _task(self.place.device.type == "cuda").options(max_retries=0, **options)
+            self.sent[task.remote(parcel)] = run, share
 
-    def _shares(self) -> tuple[int, Mapping[str, float]]:
-        """How many runs are with Ray at a time, and what of the machines each takes."""
-        there = _ray().cluster_resources()
-        if self.place.device.type == "cuda":
-            gpus = max(int(there.get("GPU", 0)), 1)
-            jobs = self.workers.jobs or gpus
-            return jobs, {"num_cpus": 1, "num_gpus": round(1 / -(-jobs // gpus), 4)}
-        cpus = max(int(there.get("CPU", 0)), 1)
-        jobs = self.workers.jobs or cpus
-        return jobs, {"num_cpus": max(cpus // jobs, 1)}
+    def _is_settled(self, run: PlannedRun) -> bool:
+        other = settled(run, self.place.store)
+        if other is None:
+            return False
+        self.result.elsewhere.append(other)
+        self.expectation.add(other)
+        self.display.elsewhere(run, other)
+        return True
 
-    def _collect(self) -> list[PlannedRun]:
-        """Wait for a run to end, or a moment; return runs that are to be tried again."""
-        ray, again = _ray(), []
-        ended, _ = ray.wait(list(self.sent), timeout=self.place.poll)
+    def _is_late(self, run: PlannedRun) -> bool:
+        left = self.place.deadline.left() if self.place.deadline else float("inf")
+        fits = self.expectation.fits(run.suite.name, run.config.backbone, run.config.method, left)
+        return not fits and not has_checkpoint(run)
+
+    def _collect(self) -> None:
+        """Wait for a run to end, or a moment."""
+        timeout = min(self.place.poll, LONGEST_WAIT)
+        ended, _ = load_ray().wait(list(self.sent), timeout=timeout)
         for reference in ended:
-            record = self._answer(reference)
-            run = self.sent.pop(reference)
+            run, share = self.sent.pop(reference)
+            self.share.give_back(share)
+            self.again.append(run)
+            record = self._record(reference, run)
             if record is None:
-                again.append(run)
                 continue
+            self.again.remove(run)
+            self.deaths.pop(run.label, None)
             self.expectation.add(record)
             number = len(self.result.done) + len(self.result.failed) + len(self.result.elsewhere) + 1
             self.display.begin(run, number, len(self.runs))
             self.display.end(run, record)
             self.result.add(record)
-        return again
 
-    @staticmethod
-    def _answer(reference: Any) -> Record | None:
-        """A run's record; None where another process has the run, or its worker died too often.
-
-        Who died in a run is counted by its claim, whoever tries it next: see ``dabench.claims``.
-        """
-        ray = _ray()
+    def _record(self, reference: Any, run: PlannedRun) -> Record | None:
+        """What became of a run; None where it is to be tried again."""
+        ray = load_ray()
         try:
-            record: Record | None = ray.get(reference)
-        except ray.exceptions.RayTaskError as error:
-            raise error.cause from None
-        except ray.exceptions.RayError:
+            answer: Answer = ray.get(reference)
+        except ray.exceptions.RayError as error:
+            cancelled = ray.exceptions.TaskCancelledError
+            if isinstance(error, cancelled) or isinstance(getattr(error, "cause", None), cancelled):
+                return None
+            words = [line.strip() for line in str(error).splitlines() if line.strip()] or [
+                type(error).__name__
+            ]
+            if isinstance(error, ray.exceptions.RayTaskError):
+                raise UserError(
+                    f"{self._at(host_of(error.ip))}a run cannot begin: {words[-1]}", SAME
+                ) from error
+            self._died(run, words[0])
             return None
-        return record
+        for note in answer.notes:
+            self.display.note(run, f"{self._at(answer.host)}{note}")
+        if answer.problem is not None:
+            raise UserError(f"{self._at(answer.host)}{answer.problem}", answer.problem.hint)
+        return answer.record
 
-    def _cancel(self) -> list[PlannedRun]:
-        """Stop what is with Ray, and wait for it to give its claims back."""
-        ray, left = _ray(), list(self.sent.values())
-        for reference in self.sent:
-            ray.cancel(reference)
-        # Ctrl-C again does not wait: others find out that the claims are dead.
-        with contextlib.suppress(KeyboardInterrupt):
-            if self.sent:
-                ray.wait(list(self.sent), num_returns=len(self.sent), timeout=ENDS_SECONDS)
-        self.sent.clear()
-        return left
+    def _at(self, host: str) -> str:
+        return f"{host}: " if self.cluster else ""
 
+    def _died(self, run: PlannedRun, words: str) -> None:
+        """A worker died. Who died in a claimed run is counted by the claim, whoever tries it next."""
+        assert run.path is not None
+        self.display.note(run, f"a worker of Ray died, the run is tried again: {words}")
+        if claim_file(run.path).exists():
+            return
+        self.deaths[run.label] += 1
+        if self.deaths[run.label] == MOST_DEATHS:
+            raise UserError(
+                f"{MOST_DEATHS} workers of Ray died before they began {run.label}, the last one: {words}",
+                "too little memory, or a machine on which dabench does not start? Mend it and run the same "
+                "command again",
+            )
 
-def _portable(run: PlannedRun) -> PlannedRun:
-    """The run with absolute paths: workers may have another working folder."""
-    weights = run.weights.absolute() if isinstance(run.weights, Path) else run.weights
-    assert run.path is not None
-    return replace(run, path=run.path.absolute(), weights=weights)
+    def _recall(self, gently: bool) -> UserError | None:
+        """Stop what is with Ray: what has not begun does not begin, what runs gives its claim back.
 
+        Args:
+            gently: runs end at their next step, with a checkpoint; otherwise at once.
 
-def _work_there(run: PlannedRun, place: Place, patience: float, folder: str) -> Record | None:
-    """Do a run in a worker of Ray.
-
-    Args:
-        run: with absolute paths.
-        place: with absolute paths.
-        patience: seconds to wait for the run where another process has it; a claim whose owner died with its
-            machine is known as dead after a lease of watching.
-        folder: the working folder of who asked, for relative paths in manifests.
-    """
-    with contextlib.suppress(OSError):  # it may not be on this machine
-        os.chdir(folder)
-    discover_methods()
-    discover_suites()
-    end = time.monotonic() + patience
-    while True:
-        record = work(run, place, _nothing)
-        over = record is not None or settled(run, place.store) is not None or place.out_of_time
-        if over or time.monotonic() > end:
-            return record
-        time.sleep(place.poll)
-
-
-def _nothing(step: int, losses: Mapping[str, float], evaluation: Evaluation | None) -> None:
-    """Progress within a run is in its JSON lines."""
+        Returns:
+            What one of them had to say that the user can mend.
+        """
+        problem, end, called = None, time.monotonic() + ENDS_SECONDS, False
+        while self.sent and time.monotonic() < end:
+            try:
+                if not gently or not called:  # the first call waits for a step, see ``dabench.ray_worker``
+                    for reference in self.sent:
+                        load_ray().cancel(reference)
+                called = True
+                self._collect()
+            except UserError as error:
+                problem = error
+            except KeyboardInterrupt:
+                self.result.interrupted = True
+                if not gently:  # Ctrl-C again does not wait: others find out that the claims are dead
+                    return problem
+                gently = False
+        return problem

@@ -7,6 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -37,7 +40,59 @@ def test_a_node_that_is_killed_in_the_middle(sweep: Any, undisturbed: Any, look:
     assert "a node was killed" in said.stdout
     assert "Traceback" not in said.stdout + said.stderr
     assert said.stdout.count("/12]") == 12
+    assert "a worker of Ray died, the run is tried again" in said.stdout
+    assert list(Path("/tmp").glob("two-nodes-*")) == []
     look(results).require(undisturbed, but=["code"])
+
+
+def ended_by(
+    end: Callable[[int], None], when: Callable[[str], bool], words: Sequence[str], folder: Path
+) -> tuple[int, int, str]:
+    """Start dabench, end it at a moment that what it has said decides; its process, exit code and output."""
+    output = folder / "output.txt"
+    with output.open("wb") as file, subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", "dabench", *words], cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"},
+        stdout=file, stderr=subprocess.STDOUT, start_new_session=True,
+    ) as process:  # fmt: skip
+        while not when(output.read_text(encoding="utf-8")):
+            assert process.poll() is None, output.read_text(encoding="utf-8")
+            time.sleep(0.02)
+        end(process.pid)
+        code = process.wait()
+    return process.pid, code, output.read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_sigterm_keeps_checkpoints(tiny_suite: Path, look: Any, forks: Any, tmp_path: Path) -> None:
+    """Of this process, which tells its workers; two runs are under way, far from a checkpoint."""
+    results, expected = tmp_path / "results", tmp_path / "expected"
+    command = [
+        "run", "--suite", str(tiny_suite), "--method", "dann", "--seeds", "1", "--device", "cpu",
+        "--set", "steps=300", "--set", "evaluations=6", "--set", "threads=1", "--results",
+    ]  # fmt: skip
+
+    def under_way(_: str) -> bool:
+        notes = [path.read_text(encoding="utf-8") for path in results.rglob("*.events.jsonl")]
+        return sum('"evaluation"' in note for note in notes) == 2
+
+    number, code, said = ended_by(
+        lambda number: os.kill(number, signal.SIGTERM),
+        under_way,
+        [*command, str(results), "--executor", "ray", "--jobs", "2"],
+        tmp_path,
+    )
+    assert code == 130, said
+    assert "Traceback" not in said
+    assert "***" not in said
+    assert "run the same command again" in said
+    assert list(results.rglob(".*.claim")) == []
+    assert len(list(results.rglob(".*.checkpoint-*"))) == 2, said
+    assert list(Path("/tmp").glob(f"dabench-ray-{number}-*")) == []
+    for folder in (results, expected):
+        worker = forks.start(*command, str(folder))
+        assert worker.wait() == 0, worker.said
+    look(results).require(look(expected), but=["code"])
 
 
 @pytest.mark.full
@@ -45,20 +100,11 @@ def test_a_node_that_is_killed_in_the_middle(sweep: Any, undisturbed: Any, look:
 def test_ctrl_c_gives_runs_back(sweep: Any, undisturbed: Any, look: Any, forks: Any, tmp_path: Path) -> None:
     """Of the whole group of processes, as a terminal sends it."""
     results = tmp_path / "results"
-    command = ["-W", "ignore", "-m", "dabench", *sweep(results), "--executor", "ray", "--jobs", "2"]
-    with subprocess.Popen(
-        [sys.executable, *command], cwd=tmp_path, env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-    ) as process:  # fmt: skip
-        assert process.stdout is not None
-        said = ""
-        while "2/12]" not in said:
-            line = process.stdout.readline()
-            assert line, said
-            said += line
-        os.killpg(process.pid, signal.SIGINT)
-        said += process.communicate()[0]
-    assert process.returncode == 130, said
+    command = [*sweep(results), "--executor", "ray", "--jobs", "2"]
+    _, code, said = ended_by(
+        lambda number: os.killpg(number, signal.SIGINT), lambda said: "2/12]" in said, command, tmp_path
+    )
+    assert code == 130, said
     assert "Traceback" not in said
     assert "run the same command again" in said
     assert list(results.rglob(".*.claim")) == []
@@ -76,3 +122,12 @@ def test_ray_on_this_machine_alone(sweep: Any, undisturbed: Any, look: Any, tmp_
     assert said.stderr == ""
     assert "12 runs done, 0 failed" in said.stdout
     look(results).require(undisturbed, but=["code"])
+
+
+@pytest.mark.slow
+def test_no_gpu_is_idle_while_another_is_shared(tmp_path: Path) -> None:
+    said = run("-W", "ignore", str(HERE / "eight_gpus.py"), "9", folder=tmp_path)
+    assert said.returncode == 0, said.stdout + said.stderr
+    pairs = [line.split() for line in said.stdout.splitlines()]
+    assert len({process for _, process in pairs}) == 9, "each in a process of its own"
+    assert sorted(Counter(gpu for gpu, _ in pairs).values()) == [1] * 7 + [2]

@@ -4,7 +4,9 @@
 """
 
 import os
+import shutil
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -25,7 +27,8 @@ def kill_when_under_way(cluster: Cluster, node: object, results: Path) -> None:
 
 
 if __name__ == "__main__":
-    small = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
+    folder = tempfile.mkdtemp(prefix="two-nodes-", dir="/tmp")  # paths of sockets are short
+    small = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "temp_dir": folder}
     nodes = Cluster(initialize_head=True, head_node_args={**small, "include_dashboard": False})
     second = nodes.add_node(**small)
     killer = threading.Thread(
@@ -37,3 +40,8 @@ if __name__ == "__main__":
     finally:
         killer.join()
         nodes.shutdown()
+        for _ in range(50):  # Ray's processes may still write as they end
+            shutil.rmtree(folder, ignore_errors=True)
+            if not Path(folder).exists():
+                break
+            time.sleep(0.1)
