@@ -65,8 +65,16 @@ def read_limited(path: Path, most_bytes: int, links: bool = True) -> bytes:
     Raises:
         OSError: as ``open_regular``, or the file is larger than ``most_bytes``.
     """
-    with open_regular(path, links) as file:
-        content = file.read(min(most_bytes, os.fstat(file.fileno()).st_size) + 1)
+    handle = regular(path, FLAGS, links)  # without Python's file object: half the time for a small file
+    try:
+        left = min(most_bytes, os.fstat(handle).st_size) + 1
+        pieces = []
+        while left and (piece := os.read(handle, left)):
+            pieces.append(piece)
+            left -= len(piece)
+    finally:
+        os.close(handle)
+    content = b"".join(pieces)
     if len(content) > most_bytes:
         raise OSError(errno.EFBIG, f"larger than {most_bytes} bytes", str(path))
     return content

@@ -8,6 +8,7 @@ import pandas as pd
 from dabench.leaderboard.choices import Selection
 from dabench.leaderboard.rows import Row, Table
 from dabench.leaderboard.runs import Run
+from dabench.record import COUNTS
 
 __all__ = ["COLUMNS", "newest_per_seed", "tidy", "to_csv"]
 
@@ -53,7 +54,9 @@ def _line(run: Run, row: Row, selection: Selection) -> dict[str, object]:
         "last": record.value,
         "accuracy": metrics.accuracy if metrics else None,
         "mean_class_accuracy": metrics.mean_class_accuracy if metrics else None,
-        "steps": steps if isinstance(steps, int) else None,
+        "steps": steps
+        if type(steps) is int and 0 <= steps < COUNTS
+        else None,  # a configuration says anything
         "training_seconds": timing.training_seconds if timing else None,
         "total_seconds": timing.total_seconds if timing else None,
         "started_at": timing.started_at if timing else "",

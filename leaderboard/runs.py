@@ -124,16 +124,16 @@ def load(results: Path, slim_from: int | None = None) -> tuple[list[Run], list[P
     slim = slim_from is not None and len(paths) >= slim_from
     runs: list[Run] = []
     problems = [Problem(one.path.relative_to(results), one.reason) for one in unseen]
+    below = len(results.parts)
     with _no_collection():
         for path in paths:
-            relative = path.relative_to(results)
             result = store.read(path)
             if isinstance(result, Record):
-                runs.append(Run(_slim(result) if slim else result, relative.as_posix()))
+                runs.append(Run(_slim(result) if slim else result, "/".join(path.parts[below:])))
             else:
                 # The page must not depend on where the folder lies, and a message may name it.
                 reason = result.reason.replace(f"{results}{os.sep}", "")
-                problems.append(Problem(relative, reason))
+                problems.append(Problem(path.relative_to(results), reason))
     return runs, problems
 
 

@@ -40,6 +40,17 @@ ARRAYS = {
 }
 
 
+EVALUATION: dict[str, Any] = {"step": 4, "accuracy": 0.5, "mean_class_accuracy": 0.5, "seconds": 1.0}
+METRICS: dict[str, Any] = {"accuracy": 0.5, "mean_class_accuracy": 0.5, "per_class": {}, "confusion": [[1]]}
+
+
+def nested(levels: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for _ in range(levels):
+        found = {"a": found}
+    return found
+
+
 def record(**changes: Any) -> Record:
     return Record.model_validate({**DONE, **changes})
 
@@ -83,12 +94,63 @@ def test_arrays_of_objects_are_refused(tmp_path: Path) -> None:
         {"value": None}, {"metrics": None}, {"evaluations": []}, {"status": "failed"}, {"status": "running"},
         {"value": 1.5}, {"value": float("nan")}, {"run_id": "short"}, {"run_id": "../../../../etc/pass"},
         {"schema_version": 2}, {"surprise": 1}, {"metric": "f1"}, {"selection": "oracle"},
-        {"seed": -1}, {"seed": 2**63}, {"evaluations": DONE["evaluations"] * 10_001},
+        {"seed": -1}, {"seed": 2**31}, {"evaluations": DONE["evaluations"] * 10_001},
+        {"oracle_step": 2**53}, {"oracle_step": -1},
+        {"evaluations": [{**EVALUATION, "step": 2**53}]},
+        {"evaluations": [{**EVALUATION, "seconds": 1e11}]},
+        {"evaluations": [{**EVALUATION, "losses": {"x": float("inf")}}]},
+        {"metrics": {**METRICS, "confusion": [[1, 2**53]]}},
+        {"metrics": {**METRICS, "confusion": [[0], [-1]]}},
+        {"metrics": {**METRICS, "per_class": dict.fromkeys(map(str, range(20_001)))}},
+        {"timing": {"started_at": "", "total_seconds": 1e308}},
+        {"timing": {"started_at": "", "total_seconds": 1, "training_seconds": 1e11}},
+        {"timing": {"started_at": "", "total_seconds": 1, "peak_memory_bytes": 2**53}},
+        {"timing": {"started_at": "", "total_seconds": 1, "images_per_second": 1e308}},
+        {"config": {"a": [{}] * 200_001}}, {"environment": {"a": [[0] * 1000] * 201}},
+        {"method_info": nested(33)}, {"dataset": {"a": [nested(40)]}},
+        {"suite_info": {"classes": ["x"] * 20_001}}, {"suite_info": {"tasks": ["x"] * 10_001}},
     ],
 )  # fmt: skip
 def test_what_no_record_may_say(changes: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         record(**changes)
+
+
+def test_what_a_record_may_just_say() -> None:
+    record(
+        seed=2**31 - 1, config=nested(31), method_info={"a": list(range(150_000))}, oracle_step=2**53 - 1,
+        suite_info={"classes": ["x"] * 20_000, "tasks": ["x"] * 10_000},
+        timing={"started_at": "", "total_seconds": 1e10, "peak_memory_bytes": 2**53 - 1},
+        metrics={**METRICS, "confusion": []}, evaluations=[{**EVALUATION, "losses": {"x": 1e308}}],
+    )  # fmt: skip
+
+
+def test_a_row_of_the_confusion_matrix_is_a_line(tmp_path: Path) -> None:
+    store = RecordStore(tmp_path)
+    one = record(metrics={**METRICS, "confusion": [[1, 0], [0, 22]]}, config={"a": ["x", "[\n 1,\n 2\n]"]})
+    path = store.write(one)
+    assert store.read(path) == one
+    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    assert ("[1,0]," in lines, "[0,22]" in lines) == (True, True)
+
+
+def test_a_record_with_two_thousand_classes_is_read(tmp_path: Path) -> None:
+    names = [f"class number {k}" for k in range(2000)]
+    whole = record(
+        metrics={**METRICS, "confusion": [[0] * 2000] * 2000, "per_class": dict.fromkeys(names, 0.123456789)},
+        suite_info={"classes": names},
+        dataset={part: {"class_counts": dict.fromkeys(names, 100)} for part in ("source", "target", "test")},
+    )
+    store = RecordStore(tmp_path)
+    assert store.read(store.write(whole)) == whole
+
+
+def test_a_file_of_many_values_takes_little_memory(tmp_path: Path) -> None:
+    path = tmp_path / "many.json"
+    path.write_bytes(b'{"schema_version": 1, "config": {"a": [' + b"{}," * (3 * 2**20) + b"{}]}}")
+    problem = RecordStore(tmp_path).read(path)
+    assert isinstance(problem, Problem)
+    assert problem.reason == f"larger than {8 * 2**20} bytes"
 
 
 def test_files_that_are_no_records_come_back_by_name(tmp_path: Path) -> None:
@@ -126,7 +188,7 @@ def test_files_that_are_no_records_come_back_by_name(tmp_path: Path) -> None:
 def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "huge.json"
     with path.open("wb") as file:
-        file.truncate(64 * 2**20 + 1)
+        file.truncate(8 * 2**20 + 1)
     problem = RecordStore(tmp_path).read(path)
     assert isinstance(problem, Problem)
     assert problem.reason.startswith("larger than")

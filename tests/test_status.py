@@ -211,7 +211,7 @@ def test_claims_of_strangers_with_any_number(
     shown(results)
 
 
-def test_times_without_a_sum_are_not_known(
+def test_times_that_nothing_takes_are_no_record(
     runs: list[PlannedRun], results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert runs[0].path is not None
@@ -220,5 +220,7 @@ def test_times_without_a_sum_are_not_known(
     runs[0].path.write_text(json.dumps(record), encoding="utf-8")
     capsys.readouterr()
     shown(results, as_json=True)
-    assert json.loads(capsys.readouterr().out)["seconds_left"] is None
+    found = json.loads(capsys.readouterr().out)
+    assert found["seconds_left"] is None
+    assert "timing.total_seconds: Input should be less than" in found["problems"][0]
     assert "not known" in shown(results)
