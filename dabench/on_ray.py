@@ -91,6 +91,11 @@ class OnRay:
                 return driver.drive()
         except KeyboardInterrupt:  # while Ray started, or went
             return driver.result if driver else SweepResult(left=list(runs), interrupted=True)
+        except load_ray().exceptions.RayError as error:
+            raise UserError(
+                f"Ray answers no more: {' '.join(str(error).split())}",
+                "what was finished is kept; run the same command again",
+            ) from error
 
 
 @cache
@@ -235,7 +240,7 @@ class _Driver:
                 raise UserError(
                     f"{self._at(host_of(error.ip))}a run cannot begin: {words[-1]}", SAME
                 ) from error
-            self._died(run, words[0])
+            self._died(run, words[0].partition(". ")[0])
             return None
         for note in answer.notes:
             self.display.note(run, f"{self._at(answer.host)}{note}")
@@ -249,7 +254,7 @@ class _Driver:
     def _died(self, run: PlannedRun, words: str) -> None:
         """A worker died. Who died in a claimed run is counted by the claim, whoever tries it next."""
         assert run.path is not None
-        self.display.note(run, f"a worker of Ray died, the run is tried again: {words}")
+        self.display.note(run, f"a worker of Ray died: {words}")
         if claim_file(run.path).exists():
             return
         self.deaths[run.label] += 1

@@ -248,7 +248,7 @@ def test_a_worker_that_dies_is_no_end_of_the_run(
     assert tried == ["source_only", "dann", "source_only"]
     assert len(result.done) == 2
     assert "wait" in display.events
-    assert display.notes == ["a worker of Ray died, the run is tried again: the node was lost"]
+    assert display.notes == ["a worker of Ray died: the node was lost"]
 
 
 def test_workers_that_die_before_they_begin_end_the_sweep(
@@ -517,6 +517,21 @@ def test_gpus_that_nobody_uses_are_named(make_plan: MakePlan, place: Place, use:
     runs = make_plan(methods=["source_only"], tasks=["A2B"])
     drive(runs, place, 1, display, "there:1")
     assert display.notes == ["the cluster has 4 GPUs, and runs use processors; --device cuda uses GPUs"]
+
+
+def test_a_cluster_that_goes_away(
+    make_plan: MakePlan, place: Place, use: Use, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ray = use(CPU=1)
+
+    def gone(*_: Any, **__: Any) -> None:
+        raise RayError("the head\nis gone")
+
+    monkeypatch.setattr(ray, "wait", gone)
+    monkeypatch.setattr(on_ray, "ENDS_SECONDS", 1.0)
+    with pytest.raises(UserError, match="Ray answers no more: the head is gone"):
+        drive(make_plan(methods=["source_only"]), place)
+    assert not ray.open
 
 
 def test_a_cluster_that_does_not_answer(place: Place, use: Use) -> None:

@@ -40,7 +40,6 @@ def test_a_node_that_is_killed_in_the_middle(sweep: Any, undisturbed: Any, look:
     assert "a node was killed" in said.stdout
     assert "Traceback" not in said.stdout + said.stderr
     assert said.stdout.count("/12]") == 12
-    assert "a worker of Ray died, the run is tried again" in said.stdout
     assert list(Path("/tmp").glob("two-nodes-*")) == []
     look(results).require(undisturbed, but=["code"])
 
@@ -69,29 +68,30 @@ def test_sigterm_keeps_checkpoints(tiny_suite: Path, look: Any, forks: Any, tmp_
     results, expected = tmp_path / "results", tmp_path / "expected"
     command = [
         "run", "--suite", str(tiny_suite), "--method", "dann", "--seeds", "1", "--device", "cpu",
-        "--set", "steps=300", "--set", "evaluations=6", "--set", "threads=1", "--results",
+        "--set", "steps=400", "--set", "evaluations=8", "--set", "threads=1", "--results",
     ]  # fmt: skip
 
     def under_way(_: str) -> bool:
         notes = [path.read_text(encoding="utf-8") for path in results.rglob("*.events.jsonl")]
         return sum('"evaluation"' in note for note in notes) == 2
 
-    number, code, said = ended_by(
-        lambda number: os.kill(number, signal.SIGTERM),
-        under_way,
-        [*command, str(results), "--executor", "ray", "--jobs", "2"],
-        tmp_path,
-    )
+    on_ray = [*command, str(results), "--executor", "ray", "--jobs", "2"]
+    number, code, said = ended_by(lambda number: os.kill(number, signal.SIGTERM), under_way, on_ray, tmp_path)
     assert code == 130, said
     assert "Traceback" not in said
     assert "***" not in said
     assert "run the same command again" in said
     assert list(results.rglob(".*.claim")) == []
-    assert len(list(results.rglob(".*.checkpoint-*"))) == 2, said
+    kept = len(list(results.rglob(".*.checkpoint-*")))
+    done = len(list(results.glob("*/*/*/seed*.json")))  # one may have come to its end just then
+    assert kept == 2 - done > 0, said
     assert list(Path("/tmp").glob(f"dabench-ray-{number}-*")) == []
-    for folder in (results, expected):
-        worker = forks.start(*command, str(folder))
-        assert worker.wait() == 0, worker.said
+    again = run("-W", "ignore", "-m", "dabench", *on_ray, folder=tmp_path)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert again.stderr == ""
+    assert f"{2 - done} runs done, 0 failed" in again.stdout
+    worker = forks.start(*command, str(expected))
+    assert worker.wait() == 0, worker.said
     look(results).require(look(expected), but=["code"])
 
 
@@ -113,6 +113,7 @@ def test_ctrl_c_gives_runs_back(sweep: Any, undisturbed: Any, look: Any, forks: 
     look(results).require(undisturbed, but=["code"])
 
 
+@pytest.mark.full
 @pytest.mark.slow
 def test_ray_on_this_machine_alone(sweep: Any, undisturbed: Any, look: Any, tmp_path: Path) -> None:
     results = tmp_path / "results"
