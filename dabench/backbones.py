@@ -2,11 +2,13 @@
 
 import difflib
 import hashlib
+import inspect
 import os
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,6 +21,7 @@ import torch
 from timm.data.config import resolve_data_config
 from torch import Tensor, nn
 
+from dabench.backbone_args import check_arguments
 from dabench.errors import MissingDataError, UserError, unknown
 
 __all__ = [
@@ -34,6 +37,7 @@ __all__ = [
 ]
 
 
+LONGEST_SHOWN = 500
 DANN_MEAN = DANN_STD = (0.5, 0.5, 0.5)
 
 
@@ -135,15 +139,19 @@ def build_backbone(name: str, args: Mapping[str, Any], weights: str | Path, size
 
     Args:
         name: timm's name, with a tag where the weights matter (resnet50.tv_in1k).
-        args: further arguments of timm.create_model.
+        args: further arguments of timm.create_model; see ``check_arguments``.
         weights: "default" for timm's own, "none", or a local file (.safetensors, or a PyTorch state dict).
         size: side of the images in pixels, for backbones that fix it (ViT).
 
     Raises:
         MissingDataError: weights that are not here and cannot be downloaded.
-        UserError: unknown name, or a file that does not fit the backbone.
+        UserError: unknown name, arguments that are not taken, or a file that does not fit the backbone.
     """
     check_backbone(name)
+    try:
+        check_arguments(args, _own_arguments())
+    except ValueError as error:
+        raise UserError(f"backbone {name}: backbone_args: {error}") from error
     options = {**_size_option(name, size), **args}
     if weights == "default":
         module = _with_default_weights(name, options)
@@ -162,11 +170,47 @@ def _size_option(name: str, size: int) -> dict[str, int]:
     return {"img_size": size} if fixed else {}
 
 
-def _create(name: str, options: Mapping[str, Any], pretrained: bool = False) -> nn.Module:
+@cache
+def _own_arguments() -> frozenset[str]:
+    """What timm itself takes, ahead of any network: another timm may have further ways to load something."""
+    functions = (timm.create_model, timm.models.build_model_with_cfg)
+    every = [item for function in functions for item in inspect.signature(function).parameters.values()]
+    return frozenset(item.name for item in every if item.kind is not item.VAR_KEYWORD)
+
+
+def _create(name: str, options: Mapping[str, Any]) -> nn.Module:
     try:
-        return timm.create_model(name, pretrained=pretrained, num_classes=0, **options)
-    except TypeError as error:
-        raise UserError(f"backbone {name} does not take backbone_args {dict(options)}: {error}") from error
+        return _called(name, options)
+    except UserError:
+        raise
+    except Exception as error:  # networks check their arguments by assert, by division, or by falling over
+        raise _not_taken(name, options, error) from error
+
+
+def _called(name: str, options: Mapping[str, Any], **source: Any) -> nn.Module:
+    with _tensors_alone():
+        return timm.create_model(name, num_classes=0, **options, **source)
+
+
+def _not_taken(name: str, options: Mapping[str, Any], error: Exception) -> UserError:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return UserError(
+        f"backbone {name} does not take backbone_args {str(dict(options))[:LONGEST_SHOWN]}: "
+        f"{reason[:LONGEST_SHOWN]}"
+    )
+
+
+@contextmanager
+def _tensors_alone() -> Iterator[None]:
+    """Let PyTorch unpickle nothing but tensors, whatever its caller asks: timm has asked for everything."""
+    names = ("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD")
+    before = {name: os.environ.pop(name, None) for name in names}
+    os.environ[names[0]] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[names[0]]
+        os.environ.update({name: value for name, value in before.items() if value is not None})
 
 
 def _with_default_weights(name: str, options: Mapping[str, Any]) -> nn.Module:
@@ -174,13 +218,15 @@ def _with_default_weights(name: str, options: Mapping[str, Any]) -> nn.Module:
         "give a local file with --weights FILE (.safetensors or a PyTorch state dict in timm's key names), "
         "or train from random weights with --weights none"
     )
-    known = _pretrained(name, options)
+    known = _pretrained(name)
     if not any(known.get(key) for key in ("url", "file", "hf_hub_id", "state_dict")):
         raise MissingDataError(f"timm has no pretrained weights for backbone {name}", help_)
     try:
-        return _create(name, _from_cache(known, options), pretrained=True)
+        return _called(name, options, pretrained=True, pretrained_cfg_overlay=_from_cache(known))
     except UserError:
         raise
+    except TypeError as error:
+        raise _not_taken(name, options, error) from error
     except Exception as error:  # the hub's clients raise many kinds; all mean that the weights did not come
         raise MissingDataError(
             f"the pretrained weights of {name} are not on this machine and could not be downloaded "
@@ -189,15 +235,18 @@ def _with_default_weights(name: str, options: Mapping[str, Any]) -> nn.Module:
         ) from error
 
 
-def default_weights_here(name: str, args: Mapping[str, Any]) -> bool:
-    """Whether timm's own weights of a backbone are on this machine; asks no network."""
-    return _downloaded(_pretrained(name, args)) is not None
+def default_weights_here(name: str, _args: Mapping[str, Any] | None = None) -> bool:
+    """Whether timm's own weights of a backbone are on this machine, whatever its arguments.
+
+    Asks no network.
+    """
+    return _downloaded(_pretrained(name)) is not None
 
 
-def _pretrained(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+def _pretrained(name: str) -> dict[str, Any]:
     """What timm knows of a backbone's weights."""
     config = timm.get_pretrained_cfg(name)
-    return {**(vars(config) if config else {}), **options.get("pretrained_cfg_overlay", {})}
+    return dict(vars(config)) if config else {}
 
 
 def _downloaded(config: Mapping[str, Any]) -> str | None:
@@ -217,7 +266,7 @@ def _downloaded(config: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _from_cache(config: Mapping[str, Any], options: Mapping[str, Any]) -> Mapping[str, Any]:
+def _from_cache(config: Mapping[str, Any]) -> dict[str, str]:
     """Point timm at the downloaded file where there is one; else make sure that its address answers.
 
     Left alone, the hub's client asks the network even for files that it has, and tries for most of a minute
@@ -226,9 +275,7 @@ def _from_cache(config: Mapping[str, Any], options: Mapping[str, Any]) -> Mappin
     found = _downloaded(config)
     if found is None:
         _reach(huggingface_hub.constants.ENDPOINT if config.get("hf_hub_id") else str(config.get("url")))
-    if not found:
-        return options
-    return {**options, "pretrained_cfg_overlay": {**options.get("pretrained_cfg_overlay", {}), "file": found}}
+    return {"file": found} if found else {}
 
 
 def _reach(address: str) -> None:

@@ -18,6 +18,8 @@ from pydantic import (
     model_validator,
 )
 
+from dabench.backbone_args import check_arguments
+
 __all__ = [
     "BatchConfig",
     "Frozen",
@@ -178,7 +180,12 @@ class RunConfig(Frozen):
     backbone: str = setting(
         "resnet50.tv_in1k", "the papers' ResNet-50 is torchvision's first weights", "timm name"
     )
-    backbone_args: dict[str, Any] = setting({}, OURS, "further arguments of timm.create_model")
+    backbone_args: dict[str, Any] = setting(
+        {},
+        OURS,
+        "further arguments of timm.create_model: numbers, texts, or short lists of them; none that load or "
+        "fetch",
+    )
     weights: str = setting(
         "default",
         FIELD,
@@ -268,6 +275,12 @@ class RunConfig(Frozen):
         if self.frozen_backbone:
             words.append("frozen backbone")
         return ", ".join(words)
+
+    @field_validator("backbone_args")
+    @classmethod
+    def _nothing_that_loads(cls, args: dict[str, Any]) -> dict[str, Any]:
+        check_arguments(args)
+        return args
 
     @field_validator("threads")
     @classmethod

@@ -321,10 +321,16 @@ def _invalid(error: ValidationError, provenance: Mapping[str, str], entry: Metho
 
 def _origin(path: str, message: str, provenance: Mapping[str, str]) -> str:
     """Where a wrong value came from; for a section, that of the values which the message names."""
-    for exact in (path, path.rpartition(".")[0]):
-        if exact in provenance:
-            return provenance[exact]
     words = set(re.findall(r"\w+", message))
     section = f"{path}." if path else ""
-    named = [key for key in provenance if key.startswith(section) and key.removeprefix(section) in words]
+    named = [key for key in provenance if key.startswith(section) and _names(words, key, section)]
+    if not named:
+        exact = (where for where in (path, path.rpartition(".")[0]) if where in provenance)
+        return provenance[found] if (found := next(exact, None)) is not None else ""
     return ", ".join(f"{key}: {provenance[key]}" for key in named)
+
+
+def _names(words: set[str], key: str, section: str) -> bool:
+    """Whether a message names a value of a section, or the mapping in it that holds the value."""
+    rest = key.removeprefix(section)
+    return rest in words or (bool(section) and rest.partition(".")[0] in words)

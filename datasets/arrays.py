@@ -1,12 +1,14 @@
 """Images that lie in arrays: ``.npz`` files with ``images`` and ``labels``, and domains made of them."""
 
 import hashlib
+import math
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from dabench.errors import UserError
@@ -15,6 +17,7 @@ from dabench.suite import DomainData
 
 __all__ = ["as_rgb", "digest_arrays", "domain_from_arrays", "images_in_npz", "read_npz"]
 
+LONGEST_HEADER = 1024  # numpy writes 118 bytes for arrays of numbers
 Images = NDArray[np.uint8]
 EXPECTED = "expected arrays 'images' uint8 (N, H, W), (N, H, W, 1) or (N, H, W, 3) and 'labels' integer (N,)"
 
@@ -35,7 +38,7 @@ def read_npz(path: Path) -> tuple[Images, NDArray[np.int64]]:
             missing = sorted({"images", "labels"} - set(file.files))
             if missing:
                 raise UserError(f"{path}: no array called {' or '.join(missing)}; {EXPECTED}")
-            images, labels = file["images"], file["labels"]
+            images, labels = _array(file.zip, "images"), _array(file.zip, "labels")
     except UserError:
         raise
     except Exception as error:
@@ -61,20 +64,39 @@ def _validated(path: Path, images: NDArray[Any], labels: NDArray[Any]) -> tuple[
     return images, labels.astype(np.int64)
 
 
+def _array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+    info = archive.getinfo(f"{name}.npy")
+    with archive.open(info) as stream:
+        shape, dtype = _header(stream)
+        needed, held = math.prod(shape) * dtype.itemsize, info.file_size - stream.tell()
+    if needed != held and not dtype.hasobject:
+        raise ValueError(f"{name} of shape {str(shape)[:100]} need {needed} bytes, the file has {held}")
+    with archive.open(info) as stream:
+        found: NDArray[Any] = npy.read_array(stream, allow_pickle=False, max_header_size=LONGEST_HEADER)
+        return found
+
+
+def _header(stream: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and type of an array. Only version 1.0 is read: a header of another may have 4 GiB."""
+    version = npy.read_magic(stream)
+    if version != (1, 0):
+        raise ValueError(f"an array's header of version {version[0]}.{version[1]}, expected 1.0")
+    shape, _, dtype = npy.read_array_header_1_0(stream, max_header_size=LONGEST_HEADER)
+    if len(shape) > 32 or min(shape, default=0) < 0:
+        raise ValueError(f"an array of shape {str(shape)[:100]}")
+    return shape, dtype
+
+
 def images_in_npz(path: Path) -> int | None:
     """Number of images, read from the header of ``images.npy`` alone; None when the file has none."""
     try:
-        with zipfile.ZipFile(path) as file, file.open("images.npy") as stream:
-            version = np.lib.format.read_magic(stream)
-            read = (
-                np.lib.format.read_array_header_1_0
-                if version == (1, 0)
-                else np.lib.format.read_array_header_2_0
-            )
-            shape = read(stream)[0]
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
+            info = archive.getinfo("images.npy")
+            with archive.open(info) as stream:
+                shape, _ = _header(stream)
+    except Exception:  # as in read_npz, which says what is wrong
         return None
-    return int(shape[0]) if shape else None
+    return shape[0] if shape and shape[0] <= info.file_size else None
 
 
 def as_rgb(image: NDArray[np.uint8]) -> Images:

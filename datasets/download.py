@@ -26,6 +26,8 @@ Report = Callable[[str, int, int | None], None]
 CHUNK_BYTES = 1 << 20
 TIMEOUT_SECONDS = 60
 TRIES = 5
+LARGEST_BYTES = 64 << 30  # where the manifest states no size; VisDA-2017's largest archive has 6 GB
+ROOM_BYTES = 256 << 20  # that is left on the disk
 GOES_ON = "what has arrived is kept: run the same command again to go on"
 
 
@@ -88,6 +90,8 @@ def _until_complete(partial: "_Partial", report: Report, pause_seconds: float) -
         # URLError, timeouts and resets are OSErrors; a body that ends early is an HTTPException.
         except (_Interrupted, OSError, http.client.HTTPException) as error:
             reason = str(error) or type(error).__name__
+        except ValueError as error:  # a host's name that is none, a header with a line's end
+            raise UserError(f"{partial.address.address}: cannot be asked for: {error}") from error
     raise UserError(f"{partial.address.address}: no complete answer after {TRIES} tries: {reason}", GOES_ON)
 
 
@@ -135,7 +139,7 @@ class _Partial:
 
     def _refused(self, error: urllib.error.HTTPError, have: int) -> None:
         if error.code == 416:  # nothing after what is here: all of it has arrived, or the file is another one
-            total = re.fullmatch(r"bytes \*/(\d+)", error.headers.get("Content-Range", ""))
+            total = re.fullmatch(r"bytes \*/([0-9]{1,18})", error.headers.get("Content-Range", ""))
             if have and total and int(total.group(1)) == have:
                 return
             raise _Changed
@@ -149,7 +153,9 @@ class _Partial:
         start, total = _range(response, have)
         if start and known_total is not None and total != known_total:
             raise _Changed
-        self._check_room(total, start)
+        if total is not None:
+            self._check_size(total)
+            self._check_room(total - start)
         note = {"address": self.address.address, "validator": _validator(response.headers), "total": total}
         write_atomically(self.note, json.dumps(note).encode())
         with self.path.open("r+b" if start else "wb") as file:
@@ -158,28 +164,37 @@ class _Partial:
             while chunk := response.read(CHUNK_BYTES):
                 file.write(chunk)
                 report(self.address.archive, file.tell(), total)
-                self._check_room(file.tell(), file.tell())
+                self._check_size(file.tell())
+                self._check_room(0)
             arrived = file.tell()
         if total is not None and arrived < total:
             raise _Interrupted(f"the connection ended after {arrived} of {total} bytes")
 
-    def _check_room(self, total: int | None, here: int) -> None:
-        size = self.address.size_bytes
-        if total is None:
-            return
-        if size is not None and total > size:
+    def _check_size(self, size: int) -> None:
+        stated = self.address.size_bytes
+        if stated is not None and size > stated:
             self.forget()
-            raise UserError(f"{self.address.address} is larger than the {size} bytes that it should have")
-        if total - here > shutil.disk_usage(self.path.parent).free:
-            raise UserError(f"{self.path.parent}: no room for {total - here} more bytes", GOES_ON)
+            raise UserError(f"{self.address.address} is larger than the {stated} bytes that it should have")
+        if stated is None and size > LARGEST_BYTES:
+            self.forget()
+            raise UserError(
+                f"{self.address.address} is larger than {LARGEST_BYTES} bytes",
+                "state its size_bytes in the manifest",
+            )
+
+    def _check_room(self, more: int) -> None:
+        if more + ROOM_BYTES > shutil.disk_usage(self.path.parent).free:
+            raise UserError(f"{self.path.parent}: no room for {more or 'any'} more bytes", GOES_ON)
 
 
 def _range(response: Any, have: int) -> tuple[int, int | None]:
     """Where the body starts in the file, and the file's whole size if the server says."""
     length = response.headers.get("Content-Length")
     if response.status != 206:
-        return 0, int(length) if length else None
-    match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
+        return 0, int(length) if length and re.fullmatch(r"[0-9]{1,18}", length) else None
+    match = re.fullmatch(
+        r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)", response.headers.get("Content-Range", "")
+    )
     if match is None or int(match.group(1)) != have:
         raise _Changed
     return have, None if match.group(2) == "*" else int(match.group(2))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dabench.datasets.download import Report, download, verify_archive
 from dabench.datasets.places import by_hand
-from dabench.datasets.unpack import unpack
+from dabench.datasets.unpack import BadArchiveError, unpack
 from dabench.errors import MissingDataError, UserError
 from dabench.suite import Address, Suite
 
@@ -90,7 +90,12 @@ def _get(suite: Suite, root: Path, address: Address, report: Report, pause_secon
         return _from_torchvision(suite, root)
     folder = root / f".fetch-{suite.name}"
     archive = download(address, folder, report, pause_seconds)
-    message = _move_in(suite, root, archive, address.extract_to, report)
+    try:
+        message = _move_in(suite, root, archive, address.extract_to, report)
+    except BadArchiveError:  # the next try would find the same file here
+        archive.unlink()
+        _remove_if_empty(folder)
+        raise
     archive.unlink()
     _remove_if_empty(folder)
     return message

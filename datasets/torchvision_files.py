@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dabench.errors import UserError
+from dabench.limited import open_regular
 from dabench.suite import Part
 
 __all__ = ["find_mnist", "find_usps", "read_mnist", "read_usps"]
@@ -17,6 +19,9 @@ __all__ = ["find_mnist", "find_usps", "read_mnist", "read_usps"]
 MNIST_PREFIX = {"train": "train", "test": "t10k"}
 CHUNK_BYTES = 2**20
 MOST_BYTES = 64 * 2**20  # MNIST's largest file has 47 million
+USPS_IMAGES = {"train": 7291, "test": 2007}
+USPS_LABELS = frozenset(map(str, range(1, 11)))
+LONGEST_LINE = 8192  # that of an honest file has less than 4,000
 USPS_FILES = {"train": "usps.bz2", "test": "usps.t.bz2"}
 
 
@@ -51,7 +56,7 @@ def read_mnist(images: Path, labels: Path) -> tuple[NDArray[np.uint8], NDArray[n
     for path, read in ((images, read_image_file), (labels, read_label_file)):
         try:
             with tempfile.TemporaryDirectory() as folder:  # torchvision reads unpacked files only
-                plain = _unpacked(path, Path(folder)) if path.suffix == ".gz" else path
+                plain = _unpacked(path, Path(folder)) if path.suffix == ".gz" else _small(path)
                 arrays.append(read(str(plain)).numpy())
         # torchvision checks with assert, and stumbles over a cut file in many other ways.
         except Exception as error:
@@ -69,7 +74,7 @@ def _unpacked(path: Path, folder: Path) -> Path:
     return plain
 
 
-def _limited(packed: gzip.GzipFile | bz2.BZ2File) -> Iterator[bytes]:
+def _limited(packed: gzip.GzipFile) -> Iterator[bytes]:
     """The unpacked content in pieces, as long as it is no more than honest files have."""
     unpacked = 0
     while chunk := packed.read(CHUNK_BYTES):
@@ -79,19 +84,43 @@ def _limited(packed: gzip.GzipFile | bz2.BZ2File) -> Iterator[bytes]:
         yield chunk
 
 
+def _small(path: Path) -> Path:
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+    if size > MOST_BYTES:
+        raise ValueError(f"has {size} bytes, more than {MOST_BYTES}")
+    return path
+
+
 def read_usps(path: Path, part: Part) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Images uint8 (N, 16, 16) and labels int64 (N,), in the file's order.
+    """Images uint8 (N, 16, 16) and labels int64 (N,), in the file's order, as torchvision makes them.
+
+    A line is an image: its class from 1, and ``NUMBER:GREY`` for 256 greys in [-1, 1].
 
     Raises:
-        UserError: a file that torchvision cannot read.
+        UserError: a file of another form, or of more images than the part has.
     """
-    from torchvision.datasets import USPS
-
+    greys: list[NDArray[np.uint8]] = []
+    labels: list[int] = []
     try:
-        with bz2.open(path) as packed:  # torchvision reads all of it at once
-            for _ in _limited(packed):
-                pass
-        data = USPS(str(path.parent), train=part == "train", download=False)
+        with open_regular(path) as file, bz2.open(file) as packed:
+            while line := packed.readline(LONGEST_LINE + 1):
+                if len(line) > LONGEST_LINE or len(labels) == USPS_IMAGES[part]:
+                    raise ValueError(
+                        f"unpacks to more than {USPS_IMAGES[part]} lines of at most {LONGEST_LINE} bytes"
+                    )
+                label, image = _usps_image(line)
+                labels.append(label)
+                greys.append(image)
+        images = np.stack(greys).reshape(-1, 16, 16)
     except Exception as error:  # as above
         raise UserError(f"{path}: cannot be read as USPS: {error}", "download the file again") from error
-    return np.asarray(data.data, dtype=np.uint8), np.asarray(data.targets, dtype=np.int64)
+    return images, np.asarray(labels, dtype=np.int64)
+
+
+def _usps_image(line: bytes) -> tuple[int, NDArray[np.uint8]]:
+    label, *items = line.decode("ascii").split()
+    greys = np.asarray([item.rpartition(":")[2] for item in items], dtype=np.float32)
+    if len(greys) != 256 or not bool((np.abs(greys) <= 1).all()) or label not in USPS_LABELS:
+        raise ValueError("a line that is no class from 1 to 10 and 256 greys from -1 to 1")
+    return int(label) - 1, ((greys + 1) / 2 * 255).astype(np.uint8)

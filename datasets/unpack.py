@@ -1,8 +1,8 @@
 """Unpack an archive that nobody vouches for.
 
 Only plain files and folders are made, below a folder of our own: no links, no devices, no absolute paths, no
-``..``, and no more than limits allow. tarfile's own data filter would let links through and is missing from
-the first releases of Python 3.11; entries are read through the library and written here, without it.
+``..``, and no more than limits allow. Entries are read one after the other and written here: what the
+libraries' own unpacking lets through differs from release to release.
 """
 
 import lzma
@@ -16,23 +16,27 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO, Protocol
 
 from dabench.datasets.download import Report
+from dabench.datasets.tarball import RefusedError, Tarball, decompressed
 from dabench.errors import UserError
+from dabench.limited import open_regular
 
-__all__ = ["Limits", "unpack"]
+__all__ = ["BadArchiveError", "Limits", "unpack"]
 
 CHUNK_BYTES = 1 << 20
-LONGEST_HEADER = 1 << 20
-STRETCHING = frozenset({
-    tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE,
-    tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK,
-})  # fmt: skip
+DEEPEST = 32
+ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)  # others take any memory
 BROKEN = (
     tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError,
-    NotImplementedError,
+    NotImplementedError, RecursionError, MemoryError,
+    ValueError,  # from names and numbers that only a broken or a hostile archive has
 )  # fmt: skip
+
+
+class BadArchiveError(UserError):
+    """An archive that is broken, or holds what it must not: unpacking it again will not help."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +56,15 @@ class Limits:
     small_bytes: int = 64 << 20
 
 
+class _Readable(Protocol):
+    def read(self, most: int, /) -> bytes: ...
+
+
 @dataclass(frozen=True)
 class _Entry:
     name: str
-    is_folder: bool
     size: int
-    stream: IO[bytes] | None
+    content: _Readable | None  # none of a folder
 
 
 def unpack(archive: Path, target: Path, report: Report, limits: Limits | None = None) -> None:
@@ -70,73 +77,68 @@ def unpack(archive: Path, target: Path, report: Report, limits: Limits | None = 
         limits: how much it may unpack to.
 
     Raises:
-        UserError: no archive, a broken one, or one that holds what it must not. What was written until then
-            is left in ``target`` for the caller to delete.
+        BadArchiveError: no archive, a broken one, or one that holds what it must not. What was written until
+            then is left in ``target`` for the caller to delete.
+        UserError: it cannot be read, or there is no room.
     """
     target.mkdir(parents=True, exist_ok=True)
     writer = _Writer(archive, target, report, limits or Limits())
     try:
-        tar = _opened_tar(archive)
-        if tar is not None:
-            entries = _tar_entries(archive, tar)
-        elif zipfile.is_zipfile(archive):
-            entries = _zip_entries(archive)
-        else:
-            raise UserError(f"{archive}: neither a tar nor a zip archive", "was it downloaded whole?")
-        for entry in entries:
-            writer.write(entry)
+        with open_regular(archive) as file:
+            for entry in _entries(archive, file, writer.allowed):
+                writer.write(entry)
+    except RefusedError as error:
+        raise BadArchiveError(f"{archive}: {error}", "nothing was moved in") from error
     except BROKEN as error:
-        raise UserError(f"{archive}: broken archive: {error}", "download it again") from error
+        reason = str(error) or type(error).__name__
+        raise BadArchiveError(f"{archive}: broken archive: {reason}", "download it again") from error
     except FileExistsError as error:
-        raise UserError(f"{archive}: two entries want the same place: {error.filename}") from error
+        raise BadArchiveError(f"{archive}: two entries want the same place: {error.filename}") from error
     except OSError as error:
         raise UserError(f"{archive}: cannot be unpacked: {error}") from error
-    except ValueError as error:  # from names and numbers that only a broken or a hostile archive has
-        raise UserError(f"{archive}: broken archive: {error}", "download it again") from error
     if not writer.count:
-        raise UserError(f"{archive}: holds no file")
+        raise BadArchiveError(f"{archive}: holds no file")
 
 
-class _Header(tarfile.TarInfo):
-    """A tar entry's header. The kinds that stretch a name are read into memory whole: none may be long."""
-
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Header":
-        header = super().frombuf(buf, encoding, errors)
-        if header.type in STRETCHING and not 0 <= header.size <= LONGEST_HEADER:
-            raise ValueError(f"a header of {header.size} bytes")
-        return header
-
-
-def _opened_tar(archive: Path) -> tarfile.TarFile | None:
-    """The archive, or None where it is no tar."""
+def _entries(archive: Path, file: BinaryIO, most_bytes: int) -> Iterator[_Entry]:
     try:
-        return tarfile.open(archive, tarinfo=_Header)
-    except (tarfile.TarError, EOFError):
-        return None
+        tar = Tarball(decompressed(file), most_bytes)
+    except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError):  # no tar
+        if not zipfile.is_zipfile(file):
+            raise BadArchiveError(
+                f"{archive}: neither a tar nor a zip archive", "was it downloaded whole?"
+            ) from None
+        return _zip_entries(archive, file)
+    return _tar_entries(archive, tar)
 
 
-def _tar_entries(archive: Path, opened: tarfile.TarFile) -> Iterator[_Entry]:
-    with opened as file:
-        for member in file:
-            if not (member.isreg() or member.isdir()):
-                raise UserError(f"{archive}: '{member.name}' is a link or a device; nothing was moved in")
-            yield _Entry(member.name, member.isdir(), member.size, file.extractfile(member))
+def _tar_entries(archive: Path, tar: Tarball) -> Iterator[_Entry]:
+    for member in tar:
+        if not (member.is_file or member.is_folder):
+            raise BadArchiveError(f"{archive}: '{member.name}' is a link or a device; nothing was moved in")
+        yield _Entry(member.name, member.size, None if member.is_folder else member)
 
 
-def _zip_entries(archive: Path) -> Iterator[_Entry]:
-    with zipfile.ZipFile(archive) as file:
+def _zip_entries(archive: Path, opened: BinaryIO) -> Iterator[_Entry]:
+    with zipfile.ZipFile(opened) as file:
         for info in file.infolist():
             kind = stat.S_IFMT(info.external_attr >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise UserError(f"{archive}: '{info.filename}' is a link or a device; nothing was moved in")
+                raise BadArchiveError(
+                    f"{archive}: '{info.filename}' is a link or a device; nothing was moved in"
+                )
             if info.flag_bits & 1:
-                raise UserError(f"{archive}: '{info.filename}' is encrypted")
+                raise BadArchiveError(f"{archive}: '{info.filename}' is encrypted")
+            if info.compress_type not in ZIP_METHODS:
+                raise BadArchiveError(
+                    f"{archive}: '{info.filename}' is packed by method {info.compress_type}, not by deflate",
+                    "unpack it yourself into the data folder, if you trust it",
+                )
             if info.is_dir():
-                yield _Entry(info.filename, True, 0, None)
+                yield _Entry(info.filename, 0, None)
             else:
                 with file.open(info) as stream:
-                    yield _Entry(info.filename, False, info.file_size, stream)
+                    yield _Entry(info.filename, info.file_size, stream)
 
 
 class _Writer:
@@ -145,8 +147,8 @@ class _Writer:
     def __init__(self, archive: Path, target: Path, report: Report, limits: Limits) -> None:
         self.archive, self.target, self.report, self.limits = archive, target, report, limits
         packed = archive.stat().st_size
-        allowed = max(limits.small_bytes, limits.ratio * packed)
-        self.most_bytes = min(limits.bytes, allowed, shutil.disk_usage(target).free)
+        self.allowed = min(limits.bytes, max(limits.small_bytes, limits.ratio * packed))
+        self.free = shutil.disk_usage(target).free
         self.bytes = 0
         self.count = 0
 
@@ -154,24 +156,28 @@ class _Writer:
         path = self._place(entry.name)
         self.count += 1
         if self.count > self.limits.files:
-            raise UserError(f"{self.archive}: more than {self.limits.files} files")
+            raise BadArchiveError(f"{self.archive}: more than {self.limits.files} files")
         self._allow(entry.size)
-        if entry.is_folder or entry.stream is None:
+        if entry.content is None:
             path.mkdir(parents=True, exist_ok=True)
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("xb") as file:
-            while chunk := entry.stream.read(CHUNK_BYTES):
+            while chunk := entry.content.read(CHUNK_BYTES):
                 self._allow(len(chunk))  # again: a stated size may lie
                 file.write(chunk)
                 self.bytes += len(chunk)
         self.report(f"unpacking {self.archive.name}", self.bytes, None)
 
     def _allow(self, more: int) -> None:
-        if self.bytes + more > self.most_bytes:
+        if self.bytes + more > self.allowed:
+            raise BadArchiveError(
+                f"{self.archive}: unpacks to more than {self.allowed} bytes: made to fill the disk",
+                "nothing was moved in",
+            )
+        if self.bytes + more > self.free:
             raise UserError(
-                f"{self.archive}: unpacks to more than {self.most_bytes} bytes: no room for it, or "
-                "an archive made to fill the disk",
+                f"{self.archive}: unpacks to more than the {self.free} bytes that the disk has room for",
                 "nothing was moved in",
             )
 
@@ -179,7 +185,9 @@ class _Writer:
         """Where an entry goes, checked twice: by its name, and by where the path really leads."""
         parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
         outside = name.startswith(("/", "\\")) or re.match(r"[A-Za-z]:", name) or ".." in parts
+        if len(parts) > DEEPEST:
+            raise BadArchiveError(f"{self.archive}: '{name[:200]}...' lies more than {DEEPEST} folders deep")
         path = self.target.joinpath(*parts)
         if outside or "\0" in name or not path.resolve().is_relative_to(self.target.resolve()):
-            raise UserError(f"{self.archive}: '{name}' leads outside the folder; nothing was moved in")
+            raise BadArchiveError(f"{self.archive}: '{name}' leads outside the folder; nothing was moved in")
         return path

@@ -1,5 +1,6 @@
 """Backbones: the network of appendix B, names, and weights from files and from a server."""
 
+import dataclasses
 import os
 import pickle
 import threading
@@ -240,15 +241,26 @@ def server(nothing_downloaded) -> Iterator[tuple[str, Path, list[str]]]:
         thread.join()
 
 
-def overlay(address):
-    return {"pretrained_cfg_overlay": {"hf_hub_id": None, "url": address, "num_classes": 11}}
+@pytest.fixture
+def timm_has(monkeypatch):
+    """Let timm say that the weights lie at an address."""
+
+    def says(address):
+        known = timm.models._registry._model_pretrained_cfgs
+        for name in (NAME, f"{NAME}.r160_in1k"):
+            own = dataclasses.replace(known[name], hf_hub_id=None, url=address, num_classes=11)
+            monkeypatch.setitem(known, name, own)
+
+    return says
 
 
 @pytest.mark.usefixtures("nothing_downloaded")
-@pytest.mark.parametrize("args", [{}, overlay("http://127.0.0.1:9/weights.pth")], ids=["hub", "address"])
-def test_weights_that_cannot_be_had(args):
+@pytest.mark.parametrize("address", [None, "http://127.0.0.1:9/weights.pth"], ids=["hub", "address"])
+def test_weights_that_cannot_be_had(address, timm_has):
+    if address:
+        timm_has(address)
     with pytest.raises(MissingDataError, match="not on this machine and could not be downloaded") as caught:
-        build_backbone("test_resnet.r160_in1k", args, "default", 32)
+        build_backbone("test_resnet.r160_in1k", {}, "default", 32)
     assert "refused" in str(caught.value)
     assert "--weights FILE" in caught.value.hint
     assert "--weights none" in caught.value.hint
@@ -259,23 +271,35 @@ def test_a_backbone_that_never_had_weights():
         build_backbone("resnet200", {}, "default", 32)
 
 
-def test_weights_from_a_server(server, state, capfd):
+def test_weights_from_a_server(server, state, capfd, timm_has):
     address, folder, asked = server
     torch.save(state, folder / "weights.pth")
-    args = overlay(f"{address}/weights.pth")
-    assert_holds(build_backbone(NAME, args, "default", 32).module, state)
+    timm_has(f"{address}/weights.pth")
+    assert_holds(build_backbone(NAME, {}, "default", 32).module, state)
     assert asked == ["/weights.pth"]
     # The second time nothing is asked: it works without a network.
-    assert_holds(build_backbone(NAME, args, "default", 32).module, state)
+    assert_holds(build_backbone(NAME, {}, "default", 32).module, state)
     assert asked == ["/weights.pth"]
     capfd.readouterr()
 
 
-def test_a_server_without_the_file(server, capfd):
+def test_a_server_without_the_file(server, capfd, timm_has):
     address, _, _ = server
+    timm_has(f"{address}/weights.pth")
     with pytest.raises(MissingDataError, match="404"):
-        build_backbone(NAME, overlay(f"{address}/weights.pth"), "default", 32)
+        build_backbone(NAME, {}, "default", 32)
     capfd.readouterr()
+
+
+def test_no_argument_leads_to_another_server_or_file(server, state):
+    address, folder, asked = server
+    torch.save(state, folder / "weights.pth")
+    other = {"hf_hub_id": None, "url": f"{address}/weights.pth", "num_classes": 11}
+    for args in ({"pretrained_cfg_overlay": other}, {"checkpoint_path": str(folder / "weights.pth")}):
+        for weights in ("default", "none"):
+            with pytest.raises(UserError, match=f"{next(iter(args))} is not taken"):
+                build_backbone(NAME, args, weights, 32)
+    assert asked == []
 
 
 def test_hub_weights_that_are_in_its_cache_are_read_without_a_network(nothing_downloaded, state):

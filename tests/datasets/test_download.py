@@ -1,8 +1,12 @@
 """Against a real server on this machine that knows ranges, loses connections and changes its files."""
 
+import email.message
 import hashlib
+import io
 import re
+import shutil
 import threading
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,7 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dabench.datasets.download import download, verify_archive
+from dabench.datasets import download as download_module
+from dabench.datasets.download import ROOM_BYTES, download, verify_archive
 from dabench.errors import UserError
 from dabench.suite import Address
 
@@ -30,6 +35,7 @@ class Server:
     cut_after: list[int] = field(default_factory=list)  # bytes after which each next answer breaks off
     status: int | None = None
     kind: str = "application/octet-stream"
+    length: str | None = ""  # "" states the true one, None states none
     asked: list[str | None] = field(default_factory=list)
 
 
@@ -62,7 +68,8 @@ def server() -> Iterator[Server]:
             if state.tag:
                 self.send_header("ETag", state.tag)
             self.send_header("Content-Type", state.kind)
-            self.send_header("Content-Length", str(len(body)))
+            if state.length is not None:
+                self.send_header("Content-Length", state.length or str(len(body)))
             self.end_headers()
             self.wfile.write(body[: state.cut_after.pop(0)] if state.cut_after else body)
 
@@ -215,3 +222,55 @@ def test_no_connection(tmp_path: Path) -> None:
 def test_archive_without_known_size_or_checksum(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"anything")
     verify_archive(tmp_path / "a", Address(archive="a", address="x", seen_in="y"))
+
+
+def test_no_stated_size(server: Server, tmp_path: Path) -> None:
+    server.length = None
+    assert get(server, tmp_path).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("length", ["many", "-5", "9" * 5000, "٣"])
+def test_a_size_that_is_no_number_is_none(
+    length: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Answer(io.BytesIO):
+        status = 200
+        headers = email.message.Message()
+
+    Answer.headers["Content-Type"] = "application/x-tar"
+    Answer.headers["Content-Length"] = length
+    monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: Answer(CONTENT))
+    assert get(Server("http://127.0.0.1:9/a.tar"), tmp_path).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("length", [None, ""])
+def test_more_than_any_archive_has(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: str | None
+) -> None:
+    server.length = length
+    monkeypatch.setattr(download_module, "LARGEST_BYTES", 2_000_000)
+    with pytest.raises(UserError, match="larger than 2000000 bytes") as caught:
+        get(server, tmp_path)
+    assert "size_bytes" in caught.value.hint
+    assert list(tmp_path.iterdir()) == []
+    assert get(server, tmp_path, size_bytes=len(CONTENT)).read_bytes() == CONTENT
+
+
+def test_the_disk_is_looked_at_with_every_piece(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.length = None
+    whole = shutil.disk_usage(tmp_path)
+    looks = iter([ROOM_BYTES + 5, ROOM_BYTES - 1])
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: whole._replace(free=next(looks)))
+    with pytest.raises(UserError, match="no room for any more bytes") as caught:
+        get(server, tmp_path)
+    assert "go on" in caught.value.hint
+    assert (tmp_path / "a.tar.part").stat().st_size < len(CONTENT)
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("address", ["http://" + "a" * 100 + ".x/", "http://[/x", "http://a:port/x"])
+def test_addresses_that_cannot_be_asked(tmp_path: Path, address: str) -> None:
+    with pytest.raises(UserError):
+        download(Address(archive="a", address=address, seen_in="here"), tmp_path, lambda *_: None, 0.0)

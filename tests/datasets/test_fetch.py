@@ -119,6 +119,28 @@ def test_broken_archive_leaves_nothing(tmp_path: Path, suite: Suite, archives: P
     assert list((tmp_path / "data").iterdir()) == []
 
 
+def test_a_download_that_is_broken_is_not_kept(
+    tmp_path: Path, suite: Suite, served: str, archives: Path
+) -> None:
+    whole = (archives / "train.tar").read_bytes()
+    (archives / "train.tar").write_bytes(whole[:20_000])
+    root = tmp_path / "data"
+    with pytest.raises(MissingDataError, match=r"train still missing.*broken archive"):
+        fetch(suite, root, quiet, addresses(served))
+    assert sorted(path.name for path in root.iterdir()) == ["visda2017"]
+    (archives / "train.tar").write_bytes(whole)
+    assert len(fetch(suite, root, quiet, addresses(served))) == 1, "the sound one is downloaded"
+
+
+def test_a_download_without_a_place_is_kept(tmp_path: Path, suite: Suite, served: str) -> None:
+    root = tmp_path / "data"
+    (root / "visda2017").mkdir(parents=True)
+    (root / "visda2017" / "train").write_text("a file of the user's")
+    with pytest.raises(MissingDataError, match="is there already"):
+        fetch(suite, root, quiet, addresses(served))
+    assert [path.name for path in (root / ".fetch-visda2017").iterdir()] == ["train.tar"]
+
+
 def test_archive_by_hand_is_checked_where_its_checksum_is_known(
     tmp_path: Path, suite: Suite, archives: Path
 ) -> None:

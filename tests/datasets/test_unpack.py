@@ -1,4 +1,5 @@
 import io
+import shutil
 import stat
 import struct
 import tarfile
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dabench.datasets.unpack import Limits, unpack
+from dabench.datasets.unpack import DEEPEST, BadArchiveError, Limits, unpack
 from dabench.errors import UserError
 
 
@@ -167,3 +168,39 @@ def test_what_is_no_archive(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "page").write_bytes(content)
     with pytest.raises(UserError, match=r"neither a tar nor a zip archive|holds no file"):
         unpack(tmp_path / "page", tmp_path / "out", quiet)
+
+
+@pytest.mark.parametrize("make", [tar, zipped])
+def test_folders_in_folders_in_folders(tmp_path: Path, make: Callable[..., Path]) -> None:
+    unpack(make(tmp_path / "good", {"a/" * (DEEPEST - 1) + "x": b""}), tmp_path / "good-out", quiet)
+    with pytest.raises(BadArchiveError, match="more than 32 folders deep"):
+        unpack(make(tmp_path / "evil", {"a/" * DEEPEST + "x": b""}), tmp_path / "out", quiet)
+
+
+def test_a_zip_that_is_packed_in_a_way_that_takes_any_memory(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_LZMA) as file:
+        file.writestr("x", b"x")
+    with pytest.raises(BadArchiveError, match="'x' is packed by method 14"):
+        unpack(tmp_path / "a.zip", tmp_path / "out", quiet)
+
+
+@pytest.mark.parametrize("error", [RecursionError, MemoryError, NotImplementedError, ValueError])
+def test_whatever_goes_wrong_inside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def fails(*_: object) -> None:
+        raise error
+
+    archive = tar(tmp_path / "a.tar", GOOD)
+    monkeypatch.setattr(tarfile.TarInfo, "frombuf", fails)
+    with pytest.raises(BadArchiveError, match=f"broken archive: {error.__name__}"):
+        unpack(archive, tmp_path / "out", quiet)
+
+
+def test_a_full_disk_does_not_make_the_archive_bad(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = tar(tmp_path / "a.tar", {"x": bytes(5000)})
+    room = shutil.disk_usage(tmp_path)._replace(free=100)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: room)
+    with pytest.raises(UserError, match="the 100 bytes that the disk has room for") as caught:
+        unpack(archive, tmp_path / "out", quiet)
+    assert not isinstance(caught.value, BadArchiveError)
