@@ -91,7 +91,7 @@ class OnRay:
                 return driver.drive()
         except KeyboardInterrupt:  # while Ray started, or went
             return driver.result if driver else SweepResult(left=list(runs), interrupted=True)
-        except load_ray().exceptions.RayError as error:
+        except (load_ray().exceptions.RayError, ConnectionError) as error:  # the latter for ray://
             raise UserError(
                 f"Ray answers no more: {' '.join(str(error).split())}",
                 "what was finished is kept; run the same command again",

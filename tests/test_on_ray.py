@@ -519,13 +519,14 @@ def test_gpus_that_nobody_uses_are_named(make_plan: MakePlan, place: Place, use:
     assert display.notes == ["the cluster has 4 GPUs, and runs use processors; --device cuda uses GPUs"]
 
 
+@pytest.mark.parametrize("kind", [RayError, ConnectionError])
 def test_a_cluster_that_goes_away(
-    make_plan: MakePlan, place: Place, use: Use, monkeypatch: pytest.MonkeyPatch
+    kind: type[Exception], make_plan: MakePlan, place: Place, use: Use, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ray = use(CPU=1)
 
     def gone(*_: Any, **__: Any) -> None:
-        raise RayError("the head\nis gone")
+        raise kind("the head\nis gone")
 
     monkeypatch.setattr(ray, "wait", gone)
     monkeypatch.setattr(on_ray, "ENDS_SECONDS", 1.0)
