@@ -1,40 +1,85 @@
-"""Makers of malformed inputs, by kind: each writes files and says which command has to refuse them."""
+"""What makers of malformed inputs share: how they are registered, what they start from, what they put in.
 
-import io
+A maker writes files into a folder and says which command gets them and what a clear answer is. All that it
+draws comes from ``moments``. What would run if code in an input ran touches files that nobody else makes.
+"""
+
 import json
+import os
 import random
-import struct
-import zipfile
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
 
-__all__ = ["ARRAYS", "KINDS", "Case", "Sound", "copied", "noise", "of_kind", "run"]
+__all__ = [
+    "CANARY", "LONE", "MAKERS", "PLACES", "READERS", "RUN", "TUNE", "WRITTEN", "Case", "Payload", "Sound",
+    "clean", "copied", "dumped", "every", "lay", "manifest", "noise", "of_kind", "put", "records",
+    "rewritten", "run", "shell", "told", "word",
+]  # fmt: skip
+
+CANARY = "executed"
+PLACES = ("DABENCH_CANARY", "HOME", "TMPDIR")
+LONE = 3  # sound records that are given alone
+TUNE = [
+    "--method", "dann", "--rule", "infomax", "--trials", "2", "--task", "A2B", "--results", "results",
+    "--device", "cpu",
+]  # fmt: skip
+RUN = ["--method", "source_only", "--task", "A2B", "--seed", "0", "--results", "results", "--device", "cpu"]
 
 
 @dataclass(frozen=True)
 class Sound:
-    """What malformed inputs are made from: a manifest, and a results folder."""
+    """What malformed inputs are made from.
+
+    Attributes:
+        suite: a manifest.
+        results: a results folder with some methods, tasks and seeds.
+        run: one with the single run of ``RUN``.
+        killed: the same after it was killed: a checkpoint and a claim.
+        victim: as ``killed``, with all that a run clears away; links may lead there.
+        journal: name of the file in which a search by ``TUNE`` notes its trials.
+    """
 
     suite: Path
     results: Path
+    run: Path
+    killed: Path
+    victim: Path
+    journal: str
 
 
 @dataclass(frozen=True)
 class Case:
-    """The command that gets the input, the exit codes of an error, and what the error has to name."""
+    """A command that gets an input, and what a clear answer is.
+
+    Attributes:
+        arguments: of ``dabench``.
+        named: what a line of the answer names, with a reason beside it; empty where nothing is to be said.
+        codes: exit codes.
+        sound: a layout of ``lay``: what the command says of it as well tells nothing.
+        same: whether all that the command says has to be what it says of the sound layout.
+        outputs: what the command may write in the input's folder, as patterns.
+        check: of the folder and of what was said; returns what is wrong.
+        blank: what is another in each input of the same kind, such as ports.
+    """
 
     arguments: list[str]
-    named: str
+    named: str = ""
     codes: tuple[int, ...] = (2,)
+    sound: str = ""
+    same: bool = False
+    outputs: tuple[str, ...] = ()
+    check: Callable[[Path, str], str] | None = None
+    blank: tuple[str, ...] = ()
 
 
 Maker = Callable[[random.Random, Path, Sound], Case]
-KINDS: dict[str, list[Maker]] = {}
+MAKERS: dict[str, dict[str, list[Maker]]] = {}
+"""Kind to name of a function to makers: one for each of its choices."""
 
 
 def of_kind(kind: str, *choices: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -44,12 +89,11 @@ def of_kind(kind: str, *choices: Any) -> Callable[[Callable[..., Any]], Callable
         for choice in choices or (None,):
 
             def maker(moments: random.Random, folder: Path, sound: Sound, choice: Any = choice) -> Case:
-                return (
-                    make(moments, folder, sound) if choice is None else make(moments, folder, sound, choice)
-                )
+                more = () if choice is None else (choice,)
+                return make(moments, folder, sound, *more)
 
             maker.__name__ = f"{make.__name__} {choice!r:.60}" if choice is not None else make.__name__
-            KINDS.setdefault(kind, []).append(maker)
+            MAKERS.setdefault(kind, {}).setdefault(make.__name__, []).append(maker)
         return make
 
     return decorate
@@ -59,243 +103,121 @@ def noise(moments: random.Random, size: int) -> bytes:
     return moments.randbytes(size)
 
 
-def laughs(moments: random.Random) -> str:
-    """A few lines that stand for billions of values."""
-    fan = moments.randint(8, 12)
-    rows = ["a0: &a0 [" + ",".join("x" * fan) + "]"]
-    rows += [f"a{k}: &a{k} [{','.join([f'*a{k - 1}'] * fan)}]" for k in range(1, moments.randint(9, 20))]
-    return "\n".join(rows)
+def word(moments: random.Random, size: int = 8) -> str:
+    """Letters."""
+    return "".join(moments.choices("abcdefghijklmnopqrstuvwxyz", k=size))
 
 
-YAML_TEXTS: dict[str, Callable[[random.Random], str | bytes]] = {
-    "laughs": laughs,
-    "deep": lambda m: "[" * m.randint(40, 200_000),
-    "deep mapping": lambda m: "".join(f"{' ' * k}a:\n" for k in range(m.randint(40, 300))),
-    "code": lambda m: m.choice(
-        ["!!python/object/apply:os.system ['touch evil']", "!!python/name:os.system x"]
-    ),
-    "bad tag": lambda m: m.choice(
-        ["!!bool maybe", "!!timestamp soon", "!!int x", "!!float y", "!!binary z", "!x y"]
-    ),
-    "noise": lambda m: b"\xff" + noise(m, m.randint(1, 5000)),
-    "control": lambda m: f"a: {chr(m.randint(0, 8))}",
-    "open": lambda m: m.choice(["[a", "{a", '"a', "a: b: c", "- a\nb", "a: [1, 2\nb: 3", "*a", "? [1]\n: 2"]),
-    "surrogate": lambda m: f'"\\ud8{m.randint(0, 99):02d}"',
-    "scalar": lambda m: str(m.random()),
-    "list": lambda m: "- a\n" * m.randint(1, 50),
-    "self": lambda m: "a: &a [*a]",
-    "long number": lambda m: "a: " + "9" * m.randint(200, 100_000),
-    "several": lambda m: "a: 1\n---\nb: 2",
-    "large": lambda m: "#" * (2**20 + m.randint(1, 1000)),
-}
+def shell(moments: random.Random) -> str:
+    """A command that leaves a trace outside of the input's folder; each time another one."""
+    files = " ".join(f"'{os.environ[place]}/{CANARY}'" for place in PLACES)
+    return f"touch {files} # {word(moments)}"
 
 
-def bad_yaml(moments: random.Random, path: Path, kind: str) -> None:
-    text = YAML_TEXTS[kind](moments)
-    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+class Payload:
+    """What runs a command when it is unpickled."""
+
+    def __init__(self, moments: random.Random) -> None:
+        self._command = shell(moments)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, (self._command,)
+
+
+def dumped(path: Path, content: Any) -> Path:
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return path
+
+
+def manifest(moments: random.Random, sound: Sound) -> dict[str, Any]:
+    """The sound manifest from anywhere, with other words and a recipe of its own."""
+    content: dict[str, Any] = yaml.safe_load(sound.suite.read_text(encoding="utf-8"))
+    for domain in content["domains"].values():
+        domain["paths"] = {"all": str(sound.suite.parent / domain["paths"]["all"])}
+    content["title"] = word(moments, 12)
+    content["recipe"]["optimiser.lr"] = {"value": moments.uniform(0.001, 0.1), "source": word(moments)}
+    return content
+
+
+def records(folder: Path) -> list[Path]:
+    """Records below a folder."""
+    return [path for path in sorted(folder.glob("*/*/*/seed*.json")) if ".scores" not in path.name]
+
+
+def lay(layout: str, folder: Path, sound: Sound) -> list[Path]:
+    """Put a sound ``results`` folder down: ``all``, ``run``, ``killed``, or ``one:K``; return its records."""
+    place = folder / "results"
+    if layout.startswith("one:"):
+        record = records(sound.results)[int(layout[4:])]
+        inside = place / record.relative_to(sound.results).parent
+        inside.mkdir(parents=True)
+        for path in record.parent.glob(f"{record.stem}.*"):
+            shutil.copyfile(path, inside / path.name)
+    elif layout:
+        shutil.copytree({"all": sound.results, "run": sound.run, "killed": sound.killed}[layout], place)
+    return records(place)
+
+
+def copied(moments: random.Random, folder: Path, sound: Sound) -> tuple[Path, dict[str, Any], str]:
+    """One sound record with its arrays in a results folder of its own, its content and the layout's name."""
+    layout = f"one:{moments.randrange(LONE)}"
+    (path,) = lay(layout, folder, sound)
+    return path, json.loads(path.read_text(encoding="utf-8")), layout
+
+
+def every(folder: Path, sound: Sound, change: Callable[[dict[str, Any]], object], few: int = 99) -> Path:
+    """All sound records, each changed in place; returns the first."""
+    paths = lay("all", folder, sound)
+    for path in paths[:few]:
+        rewritten(path, change)
+    return paths[0]
+
+
+def rewritten(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change a record in place."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    change(content)
+    path.write_text(json.dumps(content), encoding="utf-8")
 
 
 def run(*words: str) -> list[str]:
     return ["run", "--dry-run", *words]
 
 
-@of_kind("configurations", *YAML_TEXTS)
-def sweep_file(moments: random.Random, folder: Path, sound: Sound, kind: str) -> Case:
-    bad_yaml(moments, folder / "sweep.yaml", kind)
-    return Case(run("sweep.yaml"), "sweep.yaml")
+READERS: dict[str, tuple[str, ...]] = {
+    "verify": ("verify", "results", "--jobs", "1"),
+    "status": ("status", "--results", "results"),
+    "select": ("select", "--results", "results", "--rule", "infomax", "--runs", "--jobs", "1"),
+    "table": ("leaderboard", "--results", "results", "--format", "csv"),
+}
+WRITTEN = ("results/*/*/*/*.scores.json", "site", "site/*")
 
 
-@of_kind("configurations", *YAML_TEXTS)
-def recipe_file(moments: random.Random, folder: Path, sound: Sound, kind: str) -> Case:
-    bad_yaml(moments, folder / "it.yaml", kind)
-    flag = moments.choice(["--recipe", "--protocol"])
-    return Case(run("--method", "dann", "--suite", str(sound.suite), flag, "it.yaml"), "it.yaml")
+def told(moments: random.Random, named: str, sound: str, *commands: str) -> Case:
+    """A results folder is judged or summed up: what cannot be read is named, and the rest still counts."""
+    command = READERS[moments.choice(commands or tuple(READERS))]
+    return Case([*command], named, (0, 1, 2), sound, outputs=WRITTEN)
 
 
-WRONG_SWEEPS: list[tuple[dict[str, Any], str]] = [
-    ({"seeds": 10**9}, "seeds"), ({"seeds": -1}, "seeds"), ({"seeds": "x"}, "seeds"), 
-    ({"methods": 3}, "methods"),
-    ({"methods": ["nobody"]}, "nobody"), ({"suites": ["../../etc"]}, "../../etc"), ({"what": 1}, "what"),
-    ({"tasks": ["A->Z"]}, "A->Z"), ({"config": {"steps": -1}}, "steps"), 
-    ({"config": {"steps": 1e99}}, "steps"),
-    ({"config": {"batch": {"source": "many"}}}, "batch.source"), ({"config": {"nothing": 1}}, "nothing"),
-    ({"config": {"optimiser": {"lr": float("nan")}}}, "lr"), ({"config": {"threads": 0}}, "threads"),
-    ({"weights": "/no/such/file"}, "/no/such/file"), ({"protocol": "../../etc/passwd"}, "../../etc/passwd"),
-    ({"recipes": ["/no/such"]}, "/no/such"), ({"backbones": ["../x"]}, "../x"),
-    ({"per_method": {"nobody": {}}}, "nobody"), ({"per_suite": {"x": {"a": 1}}}, "x"),
-    ({"config": {"a" * 5000: 1}}, "unknown key"), ({"config": {"image": {"size": "\x1b[2J"}}}, "image.size"),
-]  # fmt: skip
+def put(path: Path, which: str, moments: random.Random) -> None:
+    """Something that is no file, or a very large one, in a file's place."""
+    if which == "folder":
+        (path / word(moments)).mkdir(parents=True)
+    elif which == "pipe":
+        os.mkfifo(path, 0o600 | moments.randrange(64))
+    elif which == "device":
+        path.symlink_to(
+            "/" * moments.randint(1, 60) + f"dev/{moments.choice(['zero', 'random', 'stdin', 'tty'])}"
+        )
+    elif which == "loop":
+        path.symlink_to(f"{'./' * moments.randint(0, 60)}{path.name}")
+    else:
+        with path.open("wb") as file:
+            file.write(b"{" + noise(moments, 64))
+            file.truncate(moments.randint(70, 400) * 2**20 + moments.randrange(2**20))
 
 
-@of_kind("configurations", *range(len(WRONG_SWEEPS)))
-def wrong_sweep(moments: random.Random, folder: Path, sound: Sound, which: int) -> Case:
-    values, named = WRONG_SWEEPS[which]
-    base = {"suites": [str(sound.suite)], "methods": ["dann"], "seeds": moments.randint(1, 3)}
-    (folder / "sweep.yaml").write_text(yaml.safe_dump(base | values), encoding="utf-8")
-    return Case(run("sweep.yaml"), named)
-
-
-ORDERS = [
-    "[",
-    "{}",
-    '[{"who": 1}]',
-    "[" * 100_000,
-    '[{"seeds": ["x"]}]',
-    "9" * 9999,
-    "NaN",
-    '"\\ud800"',
-]
-
-
-@of_kind("configurations", *ORDERS)
-def order_file(moments: random.Random, folder: Path, sound: Sound, text: str) -> Case:
-    (folder / "order.json").write_text(text, encoding="utf-8")
-    command = run("--method", "dann", "--suite", str(sound.suite), "--order", "order.json")
-    return Case(command, "order.json")
-
-
-@of_kind("manifests", *YAML_TEXTS)
-def manifest_text(moments: random.Random, folder: Path, sound: Sound, kind: str) -> Case:
-    bad_yaml(moments, folder / "my.yaml", kind)
-    return Case(run("--suite", "my.yaml", "--method", "dann"), "my.yaml")
-
-
-def manifest(sound: Sound) -> dict[str, Any]:
-    content: dict[str, Any] = yaml.safe_load(sound.suite.read_text(encoding="utf-8"))
-    for domain in content["domains"].values():
-        domain["paths"] = {"all": str(sound.suite.parent / domain["paths"]["all"])}
-    return content
-
-
-def paths(place: str) -> dict[str, Any]:
-    return {key: {"short": key, "paths": {"all": place}} for key in ("a", "b")}
-
-
-WRONG_MANIFESTS: list[tuple[dict[str, Any], str]] = [
-    ({"name": "../evil"}, "name"), ({"name": "x" * 5000}, "name"), ({"name": "office31"}, "office31"),
-    ({"loader": "os.system"}, "os.system"), ({"loader": "digits", "options": {"seed": -1}}, "seed"),
-    ({"domains": {}}, "domains"), ({"domains": {"a": {"short": "../.."}}}, "short"),
-    ({"domains": paths("/dev/zero")}, "/dev/zero"), ({"domains": paths("~nobody-here/x")}, "nobody-here"),
-    ({"domains": paths("../../../nowhere")}, "nowhere"), ({"domains": paths("\0")}, "tiny"),
-    ({"domains": paths("x" * 5000)}, "tiny"), ({"tasks": ["A->Q"]}, "A->Q"), ({"tasks": 5}, "tasks"),
-    ({"classes": ["red", "red"]}, "class"), ({"classes": ["one"]}, "label"), ({"metric": "best"}, "metric"),
-    ({"recipe": {"steps": 3}}, "recipe.steps"), 
-    ({"recipe": {"steps": {"value": "x", "source": "none"}}}, "steps"),
-    ({"recipe": {"no.such": {"value": 1, "source": "none"}}}, "no.such"), ({"unknown": {}}, "unknown"),
-    ({"sources": [{"archive": "x"}]}, "sources"), ({"class_aliases": {"x": "nobody"}}, "nobody"),
-    ({"domains": {"a": {"short": "A", "images": -5}, "b": {"short": "B"}}}, "images"),
-    ({"title": None}, "title"), ({"licence": {"a": 1}}, "licence"), 
-    ({"has_test_part": "perhaps"}, "has_test_part"),
-]  # fmt: skip
-
-
-@of_kind("manifests", *range(len(WRONG_MANIFESTS)))
-def wrong_manifest(moments: random.Random, folder: Path, sound: Sound, which: int) -> Case:
-    values, named = WRONG_MANIFESTS[which]
-    (folder / "my.yaml").write_text(yaml.safe_dump(manifest(sound) | values), encoding="utf-8")
-    return Case(run("--suite", "my.yaml", "--method", "dann"), named, (2,))
-
-
-ARRAYS: dict[str, Callable[[random.Random], bytes]] = {}
-
-
-def arrays(make: Callable[[random.Random], bytes]) -> Callable[[random.Random], bytes]:
-    """Register a file of arrays that is none."""
-    ARRAYS[make.__name__] = make
-    return make
-
-
-def npz(**members: Any) -> bytes:
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **members)
-    return buffer.getvalue()
-
-
-def zipped(members: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
-        for name, content in members.items():
-            file.writestr(name, content)
-    return buffer.getvalue()
-
-
-def header(text: str) -> bytes:
-    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode("latin1")
-
-
-NAMES = ("steps", "predictions", "labels", "images", "target_logits", "target_features", "probabilities")
-
-
-@arrays
-def any_bytes(moments: random.Random) -> bytes:
-    return noise(moments, moments.randint(0, 5000))
-
-
-@arrays
-def truncated(moments: random.Random) -> bytes:
-    whole = npz(**{name: np.arange(500) * moments.randint(1, 9) for name in NAMES})
-    return whole[: moments.randrange(len(whole) - 1)]
-
-
-@arrays
-def pickled(moments: random.Random) -> bytes:
-    return npz(**{name: np.array([{"a": moments.random()}], dtype=object) for name in NAMES})
-
-
-@arrays
-def bomb(moments: random.Random) -> bytes:
-    size = moments.randint(300, 400) * 2**20
-    block = bytes(2**20)
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
-        for name in ("target_logits", "images"):
-            with file.open(f"{name}.npy", "w") as member:
-                member.write(header(f"{{'descr': '|u1', 'fortran_order': False, 'shape': ({size},), }}\n"))
-                for _ in range(size // 2**20):
-                    member.write(block)
-    return buffer.getvalue()
-
-
-@arrays
-def lying_header(moments: random.Random) -> bytes:
-    shape = moments.choice(["(999999999999,)", "(-1,)", "(2**63,)", "(1, 2, 3, 4, 5, 6, 7, 8, 9)", "'x'"])
-    text = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}\n"
-    return zipped({f"{name}.npy": header(text) + bytes(16) for name in NAMES})
-
-
-@arrays
-def strange_header(moments: random.Random) -> bytes:
-    text = moments.choice(["__import__('os').system('touch evil')", "(" * 800, "{'shape': (1,)}", "\0" * 50])
-    return zipped({f"{name}.npy": header(text) for name in NAMES})
-
-
-@arrays
-def strange_names(moments: random.Random) -> bytes:
-    return zipped({moments.choice(["../evil.npy", "/evil.npy", "a\\b.npy", "x"]): noise(moments, 100)})
-
-
-@arrays
-def wrong_types(moments: random.Random) -> bytes:
-    value = moments.choice(
-        [np.array(["a"]), np.array([1j]), np.zeros((2, 2, 2, 2)), np.float64(1), np.empty(0)]
-    )
-    return npz(**dict.fromkeys(NAMES, value))
-
-
-@of_kind("predictions", *ARRAYS)
-def suite_of_arrays(moments: random.Random, folder: Path, sound: Sound, kind: str) -> Case:
-    """The images of a suite in such a file."""
-    (folder / "bad.npz").write_bytes(ARRAYS[kind](moments))
-    content = manifest(sound) | {"domains": paths("bad.npz")}
-    (folder / "my.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
-    return Case(run("--suite", "my.yaml", "--method", "dann"), "bad.npz")
-
-
-def copied(sound: Sound, folder: Path) -> tuple[Path, dict[str, Any]]:
-    """One sound record with its arrays, in a results folder of its own."""
-    record = sorted(sound.results.glob("*/*/source_only/seed*.json"))[0]
-    place = folder / "results" / record.relative_to(sound.results)
-    place.parent.mkdir(parents=True)
-    for path in record.parent.glob(f"{record.stem}.*"):
-        (place.parent / path.name).write_bytes(path.read_bytes())
-    return place, json.loads(place.read_text(encoding="utf-8"))
+def clean(folder: Path, said: str) -> str:
+    """Nothing that a stranger's file brought is there to be pasted."""
+    bad = [line for line in said.splitlines() if "dabench" in line and CANARY in line]
+    return f"suggests {bad[0]!r:.200}" if bad else ""
