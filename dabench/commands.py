@@ -54,7 +54,7 @@ def execute(request: RunRequest) -> int:
     execution = _execution(sweep, request)
     require_trackers(execution.trackers)
     executor = find_executor(execution.executor, execution.jobs, execution.address)
-    device = resolve_device(request.device)
+    device = resolve_device(request.device, elsewhere=execution.address is not None)
     store = RecordStore(request.results)
     display = SweepDisplay(console, 0)
     domains = OpenDomains(request.data, display.preparing)

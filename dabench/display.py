@@ -117,6 +117,10 @@ class SweepDisplay:
         text = f"{run.label}: {self.outcome(record)}  by another process"
         self._console.print(text, highlight=False, markup=False)
 
+    def handed(self, run: PlannedRun) -> None:
+        """A worker elsewhere has got the run."""
+        self._console.print(f"begun: {run.label}", highlight=False, markup=False)
+
     def note(self, run: PlannedRun, text: str) -> None:
         """Something about the run that is no error, such as a checkpoint that could not be written."""
         line = Text.assemble(("note:", "yellow"), f" {run.label}: {text}")

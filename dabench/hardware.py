@@ -34,8 +34,12 @@ SMALL = re.compile(r"dann_mnist", re.IGNORECASE)
 DEPTHWISE = re.compile(r"mobilenet|efficientnet|mnasnet|fbnet|lcnet|ghostnet", re.IGNORECASE)
 
 
-def resolve_device(text: str) -> torch.device:
+def resolve_device(text: str, elsewhere: bool = False) -> torch.device:
     """Read auto, cpu, cuda or cuda:N.
+
+    Args:
+        text: as a user writes it.
+        elsewhere: runs take place on other machines: ``cuda`` need not be on this one.
 
     Raises:
         UserError: no such device on this machine.
@@ -45,7 +49,7 @@ def resolve_device(text: str) -> torch.device:
     if not re.fullmatch(r"cpu|cuda(:\d+)?", text):
         raise UserError(f"unknown device '{text}'", "expected auto, cpu, cuda or cuda:N")
     device = torch.device(text)
-    if device.type == "cuda":
+    if device.type == "cuda" and not (elsewhere and device.index is None):
         count = torch.cuda.device_count()
         if (device.index or 0) >= count:
             raise UserError(
@@ -83,12 +87,20 @@ def resolve_precision(text: str, device: torch.device, backbone: str) -> str:
     CUDA devices that have bfloat16 use it. On a processor it pays with AMX or AVX-512 BF16, and not for
     families that consist of depthwise convolutions (docs/log.md has the figures). Small networks for digits
     stay in float32.
+
+    Raises:
+        UserError: auto for a GPU that is on other machines only.
     """
     if text != "auto":
         return text
     if SMALL.search(backbone):
         return "float32"
     if device.type == "cuda":
+        if not torch.cuda.is_available():
+            raise UserError(
+                "precision=auto asks the GPU, and this machine has none",
+                "--set precision=bfloat16 or precision=float32, as the machines that work would have it",
+            )
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
     fast = {"amx_bf16", "avx512_bf16"} & _processor_flags()
     return "bfloat16" if fast and not DEPTHWISE.search(backbone) else "float32"

@@ -190,6 +190,7 @@ class _Driver:
             # None is sent again by Ray itself, which would not ask for the time that is left.
             task = _task(self.place.device.type == "cuda").options(max_retries=0, **options)
             self.sent[task.remote(parcel)] = run, share
+            self.display.handed(run)
 
     def _is_settled(self, run: PlannedRun) -> bool:
         other = settled(run, self.place.store)

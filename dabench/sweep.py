@@ -65,6 +65,10 @@ class Display(Protocol):
         """Something about the run that is no error, such as a checkpoint that could not be written."""
         ...
 
+    def handed(self, run: PlannedRun) -> None:
+        """A worker elsewhere has got the run; it is not seen until it ends."""
+        ...
+
     def wait(self, runs: Sequence[PlannedRun]) -> None:
         """All runs that are left are those that other processes have; told again and again."""
         ...

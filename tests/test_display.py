@@ -64,6 +64,13 @@ def test_plain_lines_when_the_output_is_no_terminal(make_plan: MakePlan) -> None
     ]
 
 
+def test_a_run_that_begins_elsewhere_is_named(make_plan: MakePlan) -> None:
+    out = StringIO()
+    display = SweepDisplay(Console(file=out), 1)
+    display.handed(make_plan()[0])
+    assert out.getvalue() == "begun: dann tiny A->B seed 0\n"
+
+
 def test_a_live_display_in_a_terminal(make_plan: MakePlan) -> None:
     text = show(make_plan(), terminal=True)
     assert re.search(r"sweep\s.*\s1/2", text), "run i of n"

@@ -151,3 +151,13 @@ def test_freed_memory_is_kept_under_new_and_old_libraries(monkeypatch, largest, 
     monkeypatch.setattr(hardware.ctypes, "CDLL", lambda name: Library())
     hardware.keep_freed_memory()
     assert calls == wanted
+
+
+def test_a_gpu_may_be_on_other_machines(machine):
+    machine()
+    assert resolve_device("cuda", elsewhere=True) == CUDA
+    with pytest.raises(UserError, match="not on this machine"):
+        resolve_device("cuda:0", elsewhere=True)
+    with pytest.raises(UserError, match="precision=auto asks the GPU"):
+        resolve_precision("auto", CUDA, "resnet50")
+    assert resolve_precision("bfloat16", CUDA, "resnet50") == "bfloat16"

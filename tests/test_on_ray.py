@@ -149,6 +149,7 @@ class Display:
     def __init__(self) -> None:
         self.events: list[str] = []
         self.notes: list[str] = []
+        self.given: list[str] = []
 
     def begin(self, run: PlannedRun, number: int, total: int) -> None:
         self.events.append(f"{number}/{total}")
@@ -158,6 +159,9 @@ class Display:
 
     def elsewhere(self, run: PlannedRun, record: Record) -> None:
         self.events.append("elsewhere")
+
+    def handed(self, run: PlannedRun) -> None:
+        self.given.append(run.label)
 
     def wait(self, runs: Sequence[PlannedRun]) -> None:
         self.events.append("wait")
@@ -217,6 +221,7 @@ def test_every_run_is_done_a_few_at_a_time(
     assert ray.options[0] == {"max_retries": 0, "num_cpus": 1}
     assert ray.decorated == [{}]
     assert display.events == [word for number in range(1, 5) for word in (f"{number}/4", "done")]
+    assert display.given == [run.label for run in runs]
     assert not ray.open
     assert signal.getsignal(signal.SIGTERM) == before
     (init,) = ray.inits

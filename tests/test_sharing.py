@@ -49,6 +49,9 @@ class Quiet:
     def note(self, run: PlannedRun, text: str) -> None:
         self.events.append(f"note {text}")
 
+    def handed(self, run: PlannedRun) -> None:
+        self.events.append(f"handed {run.label}")
+
     def wait(self, runs: Sequence[PlannedRun]) -> None:
         self.events.append(f"wait {len(runs)}")
         if self.waiting:
