@@ -33,6 +33,8 @@ from dabench.leaderboard.settings import Settings
 from dabench.leaderboard.table import SuiteInfo, Table
 from dabench.leaderboard.verdicts import Verdict
 from dabench.leaderboard.verify.check import verify_runs
+from dabench.limited import open_regular
+from dabench.publishing import beside
 from dabench.records import Problem
 
 __all__ = ["MANY_RUNS", "Extent", "Order", "Pages", "SiteReport", "write_site"]
@@ -119,11 +121,13 @@ def write_site(
         advance: called with what is being done, how much of it is, and of how much.
 
     Raises:
-        UserError: there is no such results folder, older state or rule, or ``out`` is a file.
+        UserError: there is no such results folder, older state or rule, or ``out`` is a file or has links in
+            the place of folders.
     """
     order = order or Order()
     if out.exists() and not out.is_dir():
         raise UserError(f"'{out}' is a file, so no folder for the page", "name another with --out")
+    _require_plain(out)
     advance = advance or _silent
     site = _site(results, order, advance)
     readings = tuple(site.read(board, Way()) for board in site.boards)
@@ -234,11 +238,24 @@ def _records_left_alone() -> Iterator[None]:
         gc.unfreeze()
 
 
+def _require_plain(out: Path) -> None:
+    """Refuse a site's folder that leads out of itself: it may have been somebody else's."""
+    for folder in FOLDERS:
+        if (out / folder).is_symlink():
+            raise UserError(f"'{out / folder}' is a link, so no folder for pages", "name another with --out")
+
+
 def _write(path: Path, content: bytes) -> None:
+    """Write a page so that a reader sees the old one or the new one; pages can be made again, so no fsync."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(content)
-    part.replace(path)  # a reader sees the old page or the new one
+    part = beside(path)
+    try:
+        with part.open("xb") as file:
+            file.write(content)
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def _remove_old_pages(out: Path, kept: set[str]) -> None:
@@ -246,7 +263,10 @@ def _remove_old_pages(out: Path, kept: set[str]) -> None:
     folders = (out, *(out / folder for folder in FOLDERS))
     for path in sorted(path for folder in folders for path in folder.glob("*.html")):
         if path.relative_to(out).as_posix() not in kept:
-            with path.open("rb") as file:
-                ours = f'content="{GENERATOR}"'.encode() in file.read(600)
+            try:
+                with open_regular(path, links=False) as file:
+                    ours = f'content="{GENERATOR}"'.encode() in file.read(600)
+            except OSError:  # a link, a pipe, or gone by now
+                continue
             if ours:
-                path.unlink()
+                path.unlink(missing_ok=True)

@@ -25,6 +25,7 @@ __all__ = ["learning_curves", "loss_curves"]
 
 LEFT, TOP, BOTTOM = 46.0, 26.0, 250.0
 MOST_LABELLED = 10
+DRAWN = 1e100  # the range of larger losses may not be finite
 PANEL, ABOVE, BELOW = 64.0, 24.0, 12.0
 
 Curve = list[tuple[int, float]]
@@ -149,7 +150,8 @@ def loss_curves(run: Run, name: str) -> Picture | None:
     found: dict[str, Curve] = defaultdict(list)
     for evaluation in run.record.evaluations:
         for loss, value in evaluation.losses.items():
-            found[loss].append((evaluation.step, value))
+            if abs(value) < DRAWN:
+                found[loss].append((evaluation.step, value))
     losses = {loss: curve for loss, curve in sorted(found.items()) if len(curve) > 1}
     if not losses:
         return None

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -210,3 +211,49 @@ def test_the_suites_of_dabench_are_known() -> None:
     suites = known_suites()
     assert len(suites["minidigits"].tasks) == 6
     assert suites["minidigits"].title
+
+
+def test_nothing_is_written_through_links_in_a_sites_folder(
+    record: Make, written: Write, suites: Suites, tmp_path: Path
+) -> None:
+    results, site = written([record()]), tmp_path / "site"
+    write_site(results, site, Order(suites=suites))
+    victim, index = tmp_path / "victim", (site / "index.html").read_bytes()
+    victim.write_text("mine")
+    (site / ".index.html.part").symlink_to(victim)  # what older versions wrote into
+    (site / "index.html").unlink()
+    (site / "index.html").symlink_to(victim)
+    os.mkfifo(site / "pipe.html")
+    (site / "methods" / "other.html").symlink_to(victim)
+    write_site(results, site, Order(suites=suites))
+    assert victim.read_text() == "mine"
+    assert not (site / "index.html").is_symlink()
+    assert (site / "index.html").read_bytes() == index
+    assert (site / "methods" / "other.html").is_symlink()
+    (site / "runs").rename(tmp_path / "elsewhere")
+    (site / "runs").symlink_to(tmp_path / "elsewhere")
+    before = snapshot(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match="runs' is a link, so no folder for pages"):
+        write_site(results, site, Order(suites=suites))
+    assert snapshot(tmp_path / "elsewhere") == before
+
+
+def test_two_processes_may_write_one_site(
+    record: Make, written: Write, suites: Suites, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one begins and ends with a page while this one writes it."""
+    results, site = written([record()]), tmp_path / "site"
+    real = Path.replace
+    begun: list[Path] = []
+
+    def meanwhile(part: Path, target: Path) -> Path:
+        if not begun:
+            begun.append(target)
+            write_site(results, site, Order(suites=suites))
+        return real(part, target)
+
+    monkeypatch.setattr(Path, "replace", meanwhile)
+    report = write_site(results, site, Order(suites=suites))
+    assert begun
+    assert report.done == 1
+    assert not list(site.rglob("*.part"))

@@ -80,6 +80,17 @@ def test_each_loss_has_its_own_scale(record: Any, runs_of: Any, tree: Any) -> No
     assert "classification: from 10 to 2.5" in found.picture.text
 
 
+def test_losses_without_a_finite_range_are_not_drawn(record: Any, runs_of: Any, tree: Any) -> None:
+    evaluations = [
+        Evaluation(
+            step=k, accuracy=0.5, mean_class_accuracy=0.5, seconds=k, losses={"a": (-1) ** k * 1e308, "b": k}
+        )
+        for k in (1, 2)
+    ]
+    (run,) = runs_of([record().model_copy(update={"evaluations": evaluations})])
+    assert tree(loss_curves(run, "losses")).words("name") == ["b"]
+
+
 def test_a_run_without_losses_has_no_picture_of_them(record: Any, runs_of: Any) -> None:
     (run,) = runs_of([record()])
     assert loss_curves(run, "losses") is None
