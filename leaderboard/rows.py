@@ -162,10 +162,11 @@ class Row:
 
 @dataclass(frozen=True)
 class NotRun:
-    """A bound that belongs into the table and was not run, and the command that runs it."""
+    """A bound that belongs into the table and was not run, the command that runs it, and what that lacks."""
 
     method: str
     command: str
+    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dabench.leaderboard.bounds import further_seeds
-from dabench.leaderboard.rows import Row
 from dabench.leaderboard.standing_notes import row_name
 from dabench.records import write_atomically
 
@@ -27,7 +26,8 @@ class Suggestion:
         difference: of their averages, upper minus lower.
         needed: seeds of each that would settle the pair, see ``Comparison.seeds_needed``.
         seeds: those to run, in both rows, after the largest that either has.
-        commands: one a row.
+        commands: one a row, as far as there is one.
+        notes: what they lack.
     """
 
     suite: str
@@ -39,6 +39,7 @@ class Suggestion:
     needed: int
     seeds: tuple[int, ...]
     commands: tuple[str, ...]
+    notes: tuple[str, ...]
     methods: tuple[str, ...]
 
 
@@ -62,15 +63,13 @@ def _of(reading: "Reading", most: int) -> Iterator[Suggestion]:
             continue
         first = 1 + max(run.record.seed for row in (upper, lower) for run in row.group.runs)
         seeds = tuple(range(first, first + pair.more_seeds))
+        told = [further_seeds(row.group.runs, seeds) for row in (upper, lower)]
         yield Suggestion(
             table.suite, table.backbone, table.protocol, row_name(upper), row_name(lower),
             pair.interval.mean, pair.seeds_needed, seeds,
-            tuple(_command(row, seeds) for row in (upper, lower)), (upper.method, lower.method),
+            tuple(command for command, _ in told if command), tuple(note for _, note in told if note),
+            (upper.method, lower.method),
         )  # fmt: skip
-
-
-def _command(row: Row, seeds: Sequence[int]) -> str:
-    return further_seeds(row.group.runs, seeds)
 
 
 def write_order(path: Path, found: Sequence[Suggestion]) -> None:

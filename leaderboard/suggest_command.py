@@ -55,6 +55,8 @@ def print_suggestions(results: Path, most: int, out: Path | None) -> None:
         )
         for command in dict.fromkeys(one.commands):
             say(console, f"  {command}{folder}")
+        for note in dict.fromkeys(one.notes):
+            say(console, f"  ({note})")
     if out is not None:
         write_order(out, found)
         say(console, f"wrote {out}")

@@ -80,7 +80,8 @@ def _show_notes(console: Console, reading: Reading) -> None:
     for note in (*table.notes, *order.notes):
         say(console, f"  {plain(note)}")
     for one in table.absent:
-        say(console, f"  {one.method} was not run: {plain(one.command)}")
+        note = f"\n    ({one.note})" if one.note else ""
+        say(console, f"  {one.method} was not run: {plain(one.command)}{note}")
 
 
 def _show_verdicts(console: Console, verdicts: Mapping[str, Verdict]) -> None:

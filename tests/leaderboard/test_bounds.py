@@ -1,11 +1,11 @@
 """Bounds: the share of the gap that a row closes, harm in words, and how to run a bound that is missing."""
 
+import shlex
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import pytest
 
-from dabench.leaderboard.bounds import absent_bounds
+from dabench.leaderboard.bounds import absent_bounds, further_seeds
 from dabench.leaderboard.runs import Run
 from dabench.leaderboard.statistics.intervals import paired_share
 from dabench.leaderboard.table import Row, SuiteInfo, Table, aggregate
@@ -77,13 +77,13 @@ def commands(runs_of: Runs, records: list[Record]) -> list[str]:
 
 
 def test_a_command_has_what_all_runs_of_the_table_share(record: Make, runs_of: Runs) -> None:
-    shared = "--suite 'my suite.yaml' --protocol holdout --backbone vit_tiny --set steps=100"
+    shared = "--suite mine --protocol holdout --backbone vit_tiny --set steps=100"
     records = [
         record(seed=0, command=f"dabench run --method dann --task A --seed 0 {shared} --set params.x=1"),
         record("gsda", seed=1, command=f"dabench run --method gsda --seed 1 {shared} --set optimiser.lr=0.1"),
         record("gsda", seed=2, command=f"dabench run --method gsda --frozen-backbone {shared}"),
     ]
-    tail = "--suite 'my suite.yaml' --protocol holdout --backbone vit_tiny --set steps=100"
+    tail = "--suite mine --protocol holdout --backbone vit_tiny --set steps=100"
     assert commands(runs_of, records) == [
         f"dabench run --method source_only {tail}", f"dabench run --method target_only {tail}",
     ]  # fmt: skip
@@ -107,7 +107,50 @@ def test_an_odd_command_is_not_repeated(record: Make, runs_of: Runs, odd: str) -
     assert found == ["dabench run --method target_only --suite toy"]
 
 
-def test_what_a_record_holds_stays_quoted(record: Make, runs_of: Runs) -> None:
-    hostile: dict[str, Any] = {"command": "dabench run --method x --suite 'a; rm -rf /' --set 'b=$(c)'"}
-    (found,) = commands(runs_of, [record("source_only", seed=seed, **hostile) for seed in range(3)])
-    assert found == "dabench run --method target_only --suite 'a; rm -rf /' --set 'b=$(c)'"
+HARMLESS = (
+    "--suite office31", "--weights none", "--weights default", "--frozen-backbone", "--set steps=100",
+    "--set optimiser.lr=0.01", "--set params.levels='[\"global\", \"class\"]'", "--set compile=true",
+    "--set precision=bf16", "--backbone vit_tiny_patch16_224.augreg_in21k", "--protocol gsda-paper",
+)  # fmt: skip
+HARMFUL = (
+    "--suite /tmp/mine.yaml", "--suite 'a; rm -rf /'", "--weights /tmp/x.pth", "--weights x.pth",
+    "--set backbone_args.checkpoint_path=/x",
+    "--set 'backbone_args={\"pretrained_cfg\": 1}'", "--set 'b=$(c)'",
+    "--set params.file=/etc/passwd", "--set params.a='{\"b\": 1}'", "--set params.a='[[1]]'", "--set suite=x",
+    "--set steps", "--backbone hf-hub:evil/model", "--backbone local-dir:/tmp", "--protocol mine.yaml",
+    "--recipe x.yaml", "--results /tmp", "--data /tmp", "--address auto", "--order x.json", "--executor ray",
+    "--force", "--suite=x.yaml", "--config evil.yaml", "--suite office31 sweep.yaml", "--set seed=2",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("option", HARMLESS)
+def test_settings_and_names_of_a_record_are_repeated(record: Make, runs_of: Runs, option: str) -> None:
+    command = f"dabench run --method dann {option}"
+    told, note = further_seeds(runs_of([record(command=command)]), [0])
+    assert shlex.split(told)[4:] == [
+        *([] if "--suite" in option else ["--suite", "toy"]), *shlex.split(option), "--seeds", "1",
+    ]  # fmt: skip
+    assert note == ""
+
+
+@pytest.mark.parametrize("option", HARMFUL)
+def test_what_may_name_files_or_code_is_left_out_and_said(record: Make, runs_of: Runs, option: str) -> None:
+    command = f"dabench run --method dann {option}"
+    told, note = further_seeds(runs_of([record(command=command)]), [0])
+    assert told in ("dabench run --method dann --suite toy --seeds 1", "dabench run --method dann --seeds 1")
+    assert "left out" in note
+    (lower, upper) = absent_bounds(runs_of([record(command=command)]))
+    assert option not in f"{lower.command}{upper.command}"
+    assert lower.note == upper.note
+
+
+@pytest.mark.parametrize("method", ["/tmp/evil.py", "evil.py", "a/b", "--force", "", "x y", "$(x)"])
+def test_a_method_that_may_be_a_file_has_no_command(record: Make, runs_of: Runs, method: str) -> None:
+    told, note = further_seeds(runs_of([record(method)]), [0])
+    assert (told, "may be that of a file" in note) == ("", True)
+
+
+def test_a_suite_that_may_be_a_file_is_left_out(record: Make, runs_of: Runs) -> None:
+    told, note = further_seeds(runs_of([record(suite="../evil.yaml", command="")]), [0])
+    assert told == "dabench run --method dann --seeds 1"
+    assert "suite" in note
