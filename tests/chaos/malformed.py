@@ -21,6 +21,7 @@ import random
 import shutil
 import subprocess
 import time
+import traceback
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,7 +52,10 @@ def make_all(orders: Any) -> None:
     time.time = lambda: 1.7e9
     while (order := orders.recv()) is not None:
         stop_all()
-        orders.send(make(*order))
+        try:
+            orders.send(make(*order))
+        except Exception:
+            orders.send(traceback.format_exc())
     stop_all()
 
 
@@ -112,7 +116,9 @@ class Examiner:
         name = f"{which[0]}: {MAKERS[which[0]][which[1]][which[2]].__name__}"
         place = self._place(number)
         self.orders.send((which, seed, place, self.sound))
-        case: Case = self.orders.recv()
+        case = self.orders.recv()
+        if not isinstance(case, Case):
+            raise RuntimeError(f"{which} could not be made: {case}")
         self.given[which[0]] += 1
         self.digests.add(distinct(place, case.arguments, case.blank))
         known = self._said_of_sound(case) if case.sound and (case.named or case.same) else []
@@ -138,11 +144,20 @@ class Examiner:
         kept = [path for path in changes(self._untouched, after) if not path.startswith("work/deep/")]
         if kept:
             reasons.append(f"files outside of its folder: {kept[:5]}")
-            self._untouched = after
+            self._mend(kept)
         inside = strayed(changes(before, seen(place, whole=False)), case.outputs)
         if inside:
             reasons.append(f"files that it was not asked to write: {inside[:5]}")
         return reasons
+
+    def _mend(self, changed: Sequence[str]) -> None:
+        """Put everything back, for the next input."""
+        for path in reversed(changed):
+            if path.split("/")[0] not in ("sound", "kept", "work"):
+                subprocess.run(["rm", "-rf", "--", str(self.folder / path)], check=True)
+        shutil.rmtree(self.folder / "sound")
+        shutil.copytree(self.folder / "kept", self.folder / "sound", symlinks=True)
+        self._untouched = outside(self.folder, 0)
 
     def report(self) -> dict[str, Any]:
         """All that was found."""
@@ -237,6 +252,7 @@ def sound_folders(folder: Path, suite: Path, results: Path, command: Command) ->
     ):  # fmt: skip
         (inside / name).write_text(name, encoding="utf-8")
     (sound.victim / ".dabench" / "forced").mkdir(exist_ok=True)
+    shutil.copytree(place, folder / "kept", symlinks=True)
     return sound
 
 
@@ -285,6 +301,7 @@ def main(given: argparse.Namespace) -> dict[str, Any]:
     orders, theirs = context.Pipe()
     maker = context.Process(target=make_all, args=(theirs,), daemon=True)
     maker.start()
+    theirs.close()
     found = faults(given.folder, sound, command, orders, given.seed) if given.faults else {}
     examiner = Examiner(given.folder, sound, command, orders, given.keep)
     part, parts = map(int, given.part.split("/"))
