@@ -19,7 +19,7 @@ import secrets
 import stat
 import threading
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
@@ -196,8 +196,17 @@ def read_holder(path: Path) -> Holder | None:
         return None
 
 
-_seen: dict[Path, tuple[bytes, float, float]] = {}
-"""Claims that this process watches: content, since when it is the same, and when it was last looked at."""
+@dataclass
+class _Watched:
+    """A claim that this process watches: its content, and when it was looked at."""
+
+    content: bytes
+    since: float  # it is the same
+    looked: float
+    doubted: float | None = None  # the first look after a time in which nobody, or not this process, looked
+
+
+_seen: dict[Path, _Watched] = {}
 
 
 def now() -> float:
@@ -211,13 +220,15 @@ def _dead(place: Path, content: bytes, lease: float) -> bool:
         return True
     moment = now()
     promised = max(lease, min(holder.lease, LONGEST_LEASE) if holder is not None else 0.0)
-    same, since, looked = _seen.get(place, (None, moment, moment))
-    if same != content:
-        since = moment
-    elif moment - looked > promised / 2:
-        # Nobody looked, perhaps nobody could: the owner, back as we are, gets the time of another beat.
-        since = max(since, moment - promised / 2)
-    _seen[place] = (content, since, moment)
+    watched = _seen.get(place)
+    if watched is None or watched.content != content:
+        _seen[place] = _Watched(content, moment, moment)
+        return False
+    if moment - watched.looked > promised / 2 and watched.doubted is None:
+        # Perhaps the network was away from both: the owner, back as we are, gets the time of another beat.
+        watched.doubted = moment
+    watched.looked = moment
+    since = watched.since if watched.doubted is None else max(watched.since, watched.doubted - promised / 2)
     return moment - since > promised
 
 

@@ -41,7 +41,7 @@ CLICK_ERROR: type[Exception] = next(
 # The machine's, not a bug of ours: disk full or read-only, no permission, a file where a folder should be.
 MACHINE_ERRORS = frozenset({
     errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR,
-    errno.EEXIST, errno.ENAMETOOLONG,
+    errno.EEXIST, errno.ENAMETOOLONG, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN,
 })  # fmt: skip
 
 
@@ -270,7 +270,8 @@ def _exit_code(arguments: Sequence[str] | None) -> int:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     try:
         _add_plugin_commands()
-        code = app(arguments, standalone_mode=False)
+        words = sys.argv[1:] if arguments is None else list(arguments)
+        code = app(words, standalone_mode=False, obj=words)
     except UserError as error:
         print_error(error_console(), str(error), error.hint)
         code = USER_ERROR

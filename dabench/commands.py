@@ -25,7 +25,7 @@ from dabench.openings import OpenDomains
 from dabench.order import in_order, read_order
 from dabench.plan import PlannedRun, check_weights, plan
 from dabench.records import Record, RecordStore
-from dabench.restarting import go_on, tried
+from dabench.restarting import go_on, time_left, tried
 from dabench.sharing import finish_leftovers
 from dabench.signals import terminated_as_interrupted
 from dabench.summary import RunRequest, say, sum_up, tell_failures
@@ -48,7 +48,8 @@ def execute(request: RunRequest) -> int:
         UserError: anything wrong in flags or configuration, before any run.
     """
     console = standard_console()
-    deadline = Deadline(parse_duration(request.max_time)) if request.max_time is not None else None
+    whole = parse_duration(request.max_time) if request.max_time is not None else None
+    deadline = None if whole is None else Deadline(time_left() or whole)
     priorities = read_order(request.order) if request.order else []
     sweep, file = _sweep(request)
     execution = _execution(sweep, request)
@@ -94,8 +95,13 @@ def execute(request: RunRequest) -> int:
     if not todo:
         with contextlib.suppress(OSError):  # a folder that is done may be read-only
             finish_leftovers(runs, place)
-        say(console, f"all {len(runs)} runs are done in {request.results}; --force runs them again")
-        return 0
+        if tried():
+            say(console, f"the other runs are done in {request.results}")
+        else:
+            say(console, f"all {len(runs)} runs are done in {request.results}; --force runs them again")
+        if forced is not None:
+            forced.end()
+        return int(bool(tried()))
     check_weights(todo)
     store.require_writable()
     place = replace(place, listed=write_expected(store, runs))
@@ -104,8 +110,10 @@ def execute(request: RunRequest) -> int:
         say(console, f"{len(runs) - len(todo)} of {len(runs)} runs are done already{_how_to_begin(forced)}")
     display.expect(len(todo))
     with display, terminated_as_interrupted():
-        result = _carried_out(executor, todo, place, display, domains, _expectation(runs, place), request)
-    if result.device_lost is not None and result.left and not request.fail_fast:
+        expectation = _expectation(runs, place, whole)
+        result = _carried_out(executor, todo, place, display, domains, expectation, request)
+    lost = result.device_lost is not None and result.left
+    if lost and not request.fail_fast and not result.interrupted:
         _go_on_elsewhere(result, place, request)
     ended = {r.run_id for r in (*result.done, *result.elsewhere) if r.status == "done"}
     with contextlib.suppress(OSError):  # what is over needs nothing of what killed processes left
@@ -147,7 +155,7 @@ def _go_on_elsewhere(result: SweepResult, place: Place, request: RunRequest) -> 
         raise result.device_lost
     say(console, f"{result.device_lost}: a new process goes on with the other {len(result.left)} runs")
     left = None if place.deadline is None else place.deadline.left()
-    go_on(request.words, {record.run_id for record in result.failed}, left)
+    go_on(request.words, {record.run_id for record in result.failed}, str(place.device), left)
 
 
 def _crowded(runs: Sequence[PlannedRun], execution: Execution, device: torch.device) -> str:
@@ -160,7 +168,7 @@ def _crowded(runs: Sequence[PlannedRun], execution: Execution, device: torch.dev
         return ""
     return (
         f"note: {jobs} runs at a time with {threads} threads each on {processors()} processors hold each "
-        f"other up; --set threads={max(processors() // jobs, 1)} is faster (threads belong to a run's identity)"
+        f"other up; --set threads={max(processors() // jobs, 1)} is faster (and part of a run's identity)"
     )
 
 
@@ -170,10 +178,10 @@ def _how_to_begin(forced: Forced | None) -> str:
     return f" by the --force that is gone on with; without {forced.path} it begins anew"
 
 
-def _expectation(runs: Sequence[PlannedRun], place: Place) -> Expectation:
-    """What those of the runs took that are done."""
+def _expectation(runs: Sequence[PlannedRun], place: Place, whole: float | None) -> Expectation:
+    """What those of the runs took that are done, and how long the whole sweep may take."""
     store = place.store
-    expectation = Expectation(float("inf") if place.deadline is None else place.deadline.left())
+    expectation = Expectation(float("inf") if whole is None else whole)
     for run in runs:
         record = store.read(run.path) if run.state == "done" and run.path is not None else None
         if isinstance(record, Record):

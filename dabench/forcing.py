@@ -25,8 +25,8 @@ REPLACED = TypeAdapter(dict[str, str])
 
 
 def replaced(run: PlannedRun, store: RecordStore) -> str:
-    """Digest of the result that a forced run replaces; empty where there is none."""
-    record = store.read(run.path) if run.path is not None else None
+    """Digest of the result that a forced run replaces; empty where there is none. Raises OSError."""
+    record = store.look(run.path) if run.path is not None else None
     if not isinstance(record, Record) or record.status != "done" or record.run_id != run.run_id:
         return ""
     return hashlib.sha256(record.content()).hexdigest()

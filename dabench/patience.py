@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from dabench.errors import UserError
+from dabench.signals import is_asked
 
 __all__ = ["is_passing", "persistently"]
 
@@ -25,7 +26,7 @@ def is_passing(error: BaseException | None) -> bool:
 
 
 def persistently(act: Callable[[], Answer], seconds: float) -> Answer:
-    """Do something, and again after such an error, until ``seconds`` are over.
+    """Do something, and again after such an error, until ``seconds`` are over, or SIGTERM has come.
 
     Raises:
         OSError: or UserError, as ``act`` raised it: of another kind, or the last one.
@@ -35,6 +36,6 @@ def persistently(act: Callable[[], Answer], seconds: float) -> Answer:
         try:
             return act()
         except (OSError, UserError) as error:
-            if not is_passing(error) or time.monotonic() >= end:
+            if not is_passing(error) or time.monotonic() >= end or is_asked():
                 raise
         time.sleep(PAUSE_SECONDS)

@@ -17,12 +17,14 @@ SCHEMA_VERSION = 1
 class Problem:
     """A file that could not be read as a record, and why.
 
-    ``unreadable``: it may be a record, of another user or on a folder that is away for a moment.
+    ``unreadable``: it may be a record, of another user or on a folder that is away for a moment. ``number``
+    is that of the system's error.
     """
 
     path: Path
     reason: str
     unreadable: bool = False
+    number: int = 0
 
 
 def problem_of(path: Path, text: bytes) -> Problem | Record:

@@ -87,7 +87,9 @@ def create(path: Path, draft: Path) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             except BaseException:
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                        path.unlink()
                 raise
 
 
@@ -142,6 +144,9 @@ def recover(path: Path, worth: Callable[[Path], bool]) -> None:
     """Put back what a process that was killed in ``supersede`` has left aside, if it is worth it.
 
     For who owns the run.
+
+    Raises:
+        OSError: nobody can tell at the moment what it is worth; it stays.
     """
     for aside in path.parent.glob(f".{glob.escape(path.stem)}.*.aside"):
         if worth(aside):
@@ -170,7 +175,7 @@ def tidy(path: Path, named: Callable[[], Collection[str]], owner: bool = False) 
     Args:
         path: of the record.
         named: names of the array files that belong to the record that is there by now; asked before each
-            array goes.
+            array goes; where it raises OSError, all stay.
         owner: the caller owns the run: drafts of claims go, too.
     """
     parts = re.compile(rf"\.{re.escape(path.stem)}\.{'' if owner else '(?!claim[.])'}.*\.part")
@@ -180,8 +185,9 @@ def tidy(path: Path, named: Callable[[], Collection[str]], owner: bool = False) 
     except OSError:
         return
     for name in names:
-        if parts.fullmatch(name) or (arrays.fullmatch(name) and name not in named()):
-            remove(path.with_name(name))
+        with contextlib.suppress(OSError):
+            if parts.fullmatch(name) or (arrays.fullmatch(name) and name not in named()):
+                remove(path.with_name(name))
 
 
 def remove(path: Path) -> None:

@@ -165,35 +165,43 @@ class RecordStore:
                     self._withdraw(path, files.keys())
                     return None
             finally:
-                draft.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    draft.unlink(missing_ok=True)
         except FileNotFoundError:
             if self.stamp(path) not in (None, replaces):
+                self._withdraw(path, files.keys())
                 return None  # whoever came first has cleared away what was to be published
             raise
         except BaseException:
             self._withdraw(path, files.keys())
             raise
+        with contextlib.suppress(OSError):  # it is published, whatever comes
+            self._finish(path, record, files)
+        return record
+
+    def _finish(self, path: Path, record: Record, files: Mapping[str, bytes]) -> None:
         if not all(path.with_name(name).exists() for name in files):
             _write_files(path, files)  # who took the run over has cleared them away
         tidy(path, lambda: _files(record) | self.named(path))
         if record.status == "done":
             remove(self.failed_again(path))
-        return record
 
     def _replace(self, path: Path, draft: Path, record: Record, replaces: Stamp | None) -> bool:
-        """Put a record in the place of another one, if that may go."""
-        there = self.read(path)
-        if path.is_dir() or (isinstance(there, Problem) and there.unreadable):
-            raise OSError(errno.EEXIST, f"{path.name} is there and cannot be read")
+        """Put a record in the place of another one, if that may go. Raises OSError as ``look``."""
+        if path.is_dir():
+            raise OSError(errno.EEXIST, f"{path.name} is there and cannot be read: a folder")
+        there = self.look(path)
+        if there == record:
+            return True  # it was linked, and the answer was lost
         ours = isinstance(there, Record) and there.run_id == record.run_id and self.stamp(path) == replaces
         if isinstance(there, Record) and ours and there.status == record.status == "done":
             os.replace(draft, path)  # at no moment without a result
             return True
 
         def may_go(file: Path) -> bool:
-            found = self.read(file)
+            found = self.look(file)
             if isinstance(found, Problem):
-                return not found.unreadable
+                return True
             return found.run_id != record.run_id or (
                 found.status == "failed" and self.stamp(file) == replaces
             )
@@ -201,25 +209,31 @@ class RecordStore:
         return may_go(path) and supersede(path, draft, may_go)
 
     def named(self, path: Path) -> set[str]:
-        """Names of the array files that belong to the record that is there by now."""
-        there = self.read(path)
+        """Names of the array files that belong to the record that is there by now. Raises as ``look``."""
+        there = self.look(path)
         return _files(there) if isinstance(there, Record) else set()
 
     def recover(self, path: Path) -> None:
         """Put back a result that a killed process has left aside; for who owns the run."""
 
         def is_result(aside: Path) -> bool:
-            found = self.read(aside)
+            found = self.look(aside)
             return isinstance(found, Record) and found.status == "done"
 
         recover(path, is_result)
 
     def stamp(self, path: Path) -> Stamp | None:
-        """Return what tells this version of a file from another; None where there is none."""
+        """Return what tells this version of a file from another; None where there is none.
+
+        Raises:
+            OSError: nobody can tell at the moment.
+        """
         try:
             found = path.stat()
-        except OSError:
-            return None
+        except OSError as error:
+            if error.errno in NO_RECORD:
+                return None
+            raise
         return found.st_mtime_ns, found.st_size
 
     def _with_arrays(
@@ -240,9 +254,9 @@ class RecordStore:
         return record, files
 
     def _withdraw(self, path: Path, names: Set[str]) -> None:
-        """Remove array files whose record was not published."""
-        for name in names - self.named(path):
-            with contextlib.suppress(OSError):
+        """Remove array files whose record was not published, if nobody else's names them."""
+        with contextlib.suppress(OSError):
+            for name in names - self.named(path):
                 path.with_name(name).unlink(missing_ok=True)
 
     def failed_again(self, path: Path) -> Path:
@@ -293,11 +307,19 @@ class RecordStore:
         try:
             text = read_limited(path, LARGEST_RECORD_BYTES)
         except OSError as error:
-            return Problem(path, error.strerror or str(error), error.errno not in NO_RECORD)
+            reason = error.strerror or str(error)
+            return Problem(path, reason, error.errno not in NO_RECORD, error.errno or errno.EIO)
         try:
             return Record.model_validate_json(text)  # several times faster than by way of Python objects
         except ValidationError:
             return problem_of(path, text)
+
+    def look(self, path: Path) -> Record | Problem:
+        """As ``read``, for who acts on what is not there. Raises OSError where nobody can tell."""
+        found = self.read(path)
+        if isinstance(found, Problem) and found.unreadable:
+            raise OSError(found.number, f"{path.name} is there and cannot be read: {found.reason}")
+        return found
 
     def read_all(self) -> tuple[list[Record], list[Problem]]:
         """Read every record below the folder, sorted by path; files that are none come back by name."""

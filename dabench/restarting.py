@@ -4,15 +4,15 @@ Some errors of a kernel (an index out of range is enough) leave a process withou
 runs of the sweep have nothing to do with it.
 """
 
-import math
 import os
 import sys
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import NoReturn
 
-__all__ = ["go_on", "tried"]
+__all__ = ["go_on", "time_left", "tried"]
 
-TRIED = "DABENCH_TRIED"
+TRIED, TIME = "DABENCH_TRIED", "DABENCH_TIME"
 FIRST, LAST = 3, 65_536  # files that are not standard input and output
 
 
@@ -21,17 +21,32 @@ def tried() -> frozenset[str]:
     return frozenset(filter(None, os.environ.get(TRIED, "").split(",")))
 
 
-def go_on(words: Sequence[str], failed: Collection[str], seconds_left: float | None) -> NoReturn:
+def time_left() -> float | None:
+    """Seconds that the processes before this one have left of ``--max-time``; None for the first."""
+    try:
+        return float(os.environ[TIME])
+    except (KeyError, ValueError):
+        return None
+
+
+def go_on(words: Sequence[str], failed: Collection[str], device: str, seconds: float | None) -> NoReturn:
     """Start the same command again in the place of this process, whose memory and files are given back.
 
     Args:
         words: of the command line.
         failed: identities of runs that are not to be tried again.
-        seconds_left: of ``--max-time``.
+        device: of the runs; a GPU that is gone for good is an error, no reason to go on without.
+        seconds: that are left of ``--max-time``.
     """
-    limit = [] if seconds_left is None else ["--max-time", f"{max(1, math.ceil(seconds_left))}s"]
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
     os.closerange(FIRST, LAST)
     environment = {**os.environ, TRIED: ",".join(sorted({*tried(), *failed}))}
-    os.execve(sys.executable, [sys.executable, "-m", "dabench", *words, *limit], environment)
+    if seconds is not None:
+        environment[TIME] = str(max(1.0, seconds))
+    # "python -m" would import from the working folder, as an installed command does not.
+    safe = [] if Path(sys.argv[0]).name == "__main__.py" else ["-P"]
+    os.execve(
+        sys.executable, [sys.executable, *safe, "-m", "dabench", *words, "--device", device], environment
+    )

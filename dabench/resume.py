@@ -117,11 +117,11 @@ class Progress:
         self._evaluated = sorted(evaluated)
         self._kept = 0
         self._hidden: dict[str, str] | None = None
+        self._starved = False
         try:
             self._hidden = self._hidden_now()
-        except (
-            Exception
-        ) as error:  # whatever a method's attributes raise: a run does not need its checkpoints
+        except Exception as error:  # whatever a method's attributes raise: a run needs no checkpoints
+            self._starved = isinstance(error, NO_MEMORY)
             self._note(error)
 
     def due(self) -> bool:
@@ -141,6 +141,7 @@ class Progress:
 
     def _resumed(self, spared: set[int]) -> int:
         if self._hidden is None or not self._checkpoints.steps():
+            spared |= set(self._checkpoints.steps() if self._starved else ())
             return 0
         try:
             fresh = copy.deepcopy(self._state())

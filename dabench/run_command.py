@@ -1,6 +1,5 @@
 """The options of ``dabench run``."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +18,7 @@ __all__ = ["run"]
 
 
 def run(
+    context: typer.Context,
     config: Annotated[
         str | None, typer.Argument(help="Sweep file, or the name of a shipped one (demo, full-table).")
     ] = None,
@@ -109,6 +109,6 @@ def run(
         protocol=protocol, recipes=recipe, frozen_backbone=frozen_backbone, dry_run=dry_run, force=force,
         fail_fast=fail_fast, executor=executor, jobs=jobs, address=address, lease=lease,
         checkpoint_every=checkpoint_every, max_time=max_time, order=order,
-        trackers=tuple(dict.fromkeys(tracker or ())), words=tuple(sys.argv[1:]),
+        trackers=tuple(dict.fromkeys(tracker or ())), words=tuple(context.obj or ()),
     )  # fmt: skip
     raise typer.Exit(execute(request))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dabench.budget import Expectation
 from dabench.checkpoint import Checkpoints
-from dabench.claims import claim
+from dabench.claims import claim, claim_file
 from dabench.openings import OpenDomains
 from dabench.plan import PlannedRun
 from dabench.publishing import tidy
@@ -48,6 +48,8 @@ def share(
             if not _one_more(runs, waiting, late, place, display, domains, expectation, result) and waiting:
                 display.wait(waiting)
                 time.sleep(place.poll)
+        if result.device_lost is not None:
+            interrupt_if_asked()
     except KeyboardInterrupt:
         result.interrupted = True
     result.left = [*waiting, *late]
@@ -119,14 +121,15 @@ def finish_leftovers(runs: Sequence[PlannedRun], place: Place) -> None:
     Checkpoints of a forced run that is to go on stay, also where this sweep is none.
     """
     for run in runs:
-        if run.path is None or not any(run.path.parent.glob(f".{run.path.stem}.*")):
-            continue
-        if run.state == "done" or (place.force and run.found is not None):
-            with contextlib.suppress(OSError):  # of another user's folder
+        if run.path is not None and (run.state == "done" or (place.force and run.found is not None)):
+            with contextlib.suppress(OSError):  # of another user's folder, or one that is away
                 _finish(run, run.path, place)
 
 
 def _finish(run: PlannedRun, path: Path, place: Place) -> None:
+    left = {left.name for left in path.parent.glob(f".{path.stem}.*")} - {place.store.failed_again(path).name}
+    if not left or (run.state != "done" and claim_file(path).name in left):
+        return  # a dead owner's claim on a run that is to do counts its deaths
     place.store.require_plain(path.parent)
     held = claim(path, place.lease)
     if held is None:
@@ -134,9 +137,10 @@ def _finish(run: PlannedRun, path: Path, place: Place) -> None:
     with held:
         store = place.store
         store.recover(path)
-        if not isinstance(store.read(path), Record):
+        if not isinstance(store.look(path), Record):
             return
         checkpoints = checkpoints_of(run, replace(place, force=True))
         if next(checkpoints.newest_first(), None) is None:
-            checkpoints.drop()
+            checkpoints.begin(0)
+            checkpoints.drop(())
         tidy(path, lambda: store.named(path), owner=True)

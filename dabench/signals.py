@@ -8,7 +8,7 @@ from types import FrameType
 
 from dabench.checkpoint import TimeIsUp
 
-__all__ = ["StepBoundaries", "Terminated", "interrupt_if_asked", "terminated_as_interrupted"]
+__all__ = ["StepBoundaries", "Terminated", "interrupt_if_asked", "is_asked", "terminated_as_interrupted"]
 
 
 class Terminated(TimeIsUp):
@@ -45,6 +45,11 @@ def terminated_as_interrupted() -> Iterator[None]:
     finally:
         signal.signal(signal.SIGTERM, before)
         _Signalled.asked = False
+
+
+def is_asked() -> bool:
+    """Whether SIGTERM has come, and waits for a step to end."""
+    return _Signalled.asked
 
 
 def interrupt_if_asked() -> None:

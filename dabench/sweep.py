@@ -187,9 +187,8 @@ def _work(
 ) -> Record | None:
     assert run.path is not None
     store = place.store
-    store.recover(run.path)
-    if settled(run, store) is not None:  # published between a look at it and the claim
-        return None
+    if persistently(partial(_settled, run, store), place.lease) is not None:
+        return None  # published between a look at it and the claim
 
     boundaries = StepBoundaries()
 
@@ -201,7 +200,7 @@ def _work(
 
     if begin is not None:
         begin()
-    checkpoints = checkpoints_of(run, place)
+    checkpoints = persistently(partial(checkpoints_of, run, place), place.lease)
     watching = tracked(run, place.trackers, store, observe, checkpoints.notes, tell)
     with boundaries, watching as tracker:
         if held.deaths >= MOST_ATTEMPTS:
@@ -233,9 +232,13 @@ def _published(run: PlannedRun, finished: Finished, place: Place, held: Claim, r
         place.require_results()
     try:
         return _publish(run, finished, place.store, place.device, room.make)
-    except ResultsError:
+    except LeaseLost:
+        raise
+    except BaseException as error:
         with contextlib.suppress(OSError):
             room.put_back()
+        if isinstance(error, ResultsError):
+            held.confirm()  # who owns the run now may have cleared away what was to be published
         raise
 
 
@@ -275,7 +278,7 @@ def _written(
     assert run.path is not None
     record = finished.record
     if record.status == "failed":
-        earlier = store.read(run.path)
+        earlier = store.look(run.path)
         if isinstance(earlier, Record) and earlier.status == "done" and earlier.run_id == record.run_id:
             if store.stamp(run.path) != run.found:
                 return None
@@ -289,10 +292,24 @@ def settled(run: PlannedRun, store: RecordStore) -> Record | None:
 
     A forced run that failed is settled as well: its failure lies beside the result that it does not replace.
     """
+    try:
+        return _found(run, store)
+    except OSError:  # at the next look somebody may tell
+        return None
+
+
+def _settled(run: PlannedRun, store: RecordStore) -> Record | None:
+    """As ``settled``, for who owns the run."""
+    assert run.path is not None
+    store.recover(run.path)
+    return _found(run, store)
+
+
+def _found(run: PlannedRun, store: RecordStore) -> Record | None:
     assert run.path is not None
     for path, found in ((run.path, run.found), (store.failed_again(run.path), run.found_failed)):
         stamp = store.stamp(path)
-        record = store.read(path) if stamp not in (None, found) else None
+        record = store.look(path) if stamp not in (None, found) else None
         if isinstance(record, Record) and record.run_id == run.run_id:
             return record
     return None

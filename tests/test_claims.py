@@ -397,3 +397,17 @@ def test_without_links_a_claim_is_created_exclusively(record: Path, monkeypatch:
     first.confirm()
     first.release()
     assert list(record.parent.iterdir()) == []
+
+
+def test_a_process_that_seldom_looks_takes_a_dead_run_over(
+    record: Path, clock: Clock, foreign: Callable[..., Holder]
+) -> None:
+    """One that is busy with runs of an hour looks between them."""
+    foreign(lease=60.0)
+    looks = 0
+    while (taken := claim(record, 60.0)) is None and looks < 10:
+        looks += 1
+        clock.now += 3600
+    assert taken is not None
+    assert looks == 2, "seen, doubted, taken"
+    taken.release()

@@ -12,12 +12,13 @@ import pytest
 import torch
 
 from dabench import commands
-from dabench.claims import claim
+from dabench.claims import claim, claim_file
 from dabench.commands import RunRequest, execute
 from dabench.forcing import FOLDER, Forced
+from dabench.holder import myself
 from dabench.plan import PlannedRun
 from dabench.records import Failure, Record, RecordStore
-from dabench.running import failed_record
+from dabench.running import DeviceLost, failed_record
 from dabench.sharing import finish_leftovers, share
 from dabench.signals import Terminated, terminated_as_interrupted
 from dabench.sweep import Place, checkpoints_of, work
@@ -277,3 +278,59 @@ def test_a_sweep_whose_runs_are_longer_than_its_time_gets_on(tiny_suite: Path, p
         path.write_text(json.dumps(record), encoding="utf-8")
     assert execute(request(tiny_suite, place, seeds=2, max_time="2h")) == 0
     assert len(RecordStore(place.results).read_all()[0]) == 4
+
+
+def test_a_forced_run_that_kills_every_process_fails_by_name(make_plan: MakePlan, place: Place) -> None:
+    """What each new process clears away first leaves the count of the dead alone."""
+    (run,) = make_plan(tasks=["A2B"])
+    assert work(run, replace(place, force=False), ignore) is not None
+    (forced,) = make_plan(tasks=["A2B"], force=True)
+    assert forced.path is not None
+    mine = myself(60.0, deaths=2, saved=0)
+    claim_file(forced.path).write_bytes(replace(mine, born=mine.born - 1).content())
+    finish_leftovers([forced], place)
+    record = work(forced, place, ignore)
+    assert record is not None
+    assert record.failure is not None
+    assert record.failure.kind == "Killed"
+
+
+def test_checkpoints_that_cannot_be_read_at_the_moment_stay(
+    make_plan: MakePlan, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = ["steps=6", "evaluations=3"]
+    (run,) = make_plan(steps, tasks=["A2B"])
+    assert work(run, replace(place, force=False), ignore) is not None
+    (forced,) = make_plan(steps, tasks=["A2B"], force=True)
+    with pytest.raises(KeyboardInterrupt):
+        work(forced, place, stop_at(5, KeyboardInterrupt()))
+
+    def stale(*_: Any) -> Any:
+        raise OSError(116, "Stale file handle")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("dabench.checkpoint.safe_open", stale)
+        finish_leftovers([forced], place)
+    assert steps_of(forced, place) == [5, 6]
+
+
+def test_sigterm_with_a_lost_gpu_ends_the_sweep(
+    make_plan: MakePlan, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(step: int, *_: Any) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise RuntimeError("an illegal memory access")
+
+    def lost(_: Any) -> None:
+        raise DeviceLost("the GPU answers no more")
+
+    class Quiet:
+        advance = staticmethod(fail)
+
+        def __getattr__(self, name: str) -> Callable[..., None]:
+            return ignore
+
+    monkeypatch.setattr("dabench.sweep.require_device", lost)
+    with terminated_as_interrupted():
+        result = share(make_plan(), place, Quiet())
+    assert (len(result.failed), result.interrupted) == (1, True)

@@ -51,3 +51,10 @@ def test_what_does_not_pass_is_raised_at_once(pauses: list[float], error: Except
     with pytest.raises(type(error)):
         persistently(failing(1, error), 10.0)
     assert pauses == []
+
+
+def test_who_was_told_to_end_does_not_wait(pauses: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "is_asked", lambda: True)
+    with pytest.raises(OSError, match="stale"):
+        persistently(failing(3, OSError(errno.ESTALE, "stale")), 10.0)
+    assert pauses == []

@@ -1,6 +1,7 @@
 """One record a run, whoever comes second; nothing of killed processes stays."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import numpy as np
 import pytest
 
 import dabench.records as records_module
+from dabench.patience import is_passing
+from dabench.publishing import tidy
 from dabench.records import Failure, Metrics, Problem, Record, RecordStore, ResultsError
 
 DONE: dict[str, Any] = {
@@ -142,7 +145,8 @@ def test_a_result_that_comes_between_the_look_and_the_move_stays(
         move(source, target)
 
     monkeypatch.setattr(os, "rename", late)
-    assert store.publish(failed, None, None, seen) is None
+    later = failed.model_copy(update={"command": "later"})
+    assert store.publish(later, None, None, seen) is None
     kept = store.read(path)
     assert isinstance(kept, Record)
     assert kept.status == "done"
@@ -249,7 +253,8 @@ def test_a_result_that_comes_between_the_look_and_the_move_survives_tidying(
         monkeypatch.setattr(records_module, "tidy", tidy)
 
     monkeypatch.setattr(os, "rename", late)
-    assert store.publish(failed, None, None, seen) is None
+    later = failed.model_copy(update={"command": "later"})
+    assert store.publish(later, None, None, seen) is None
     kept = store.read(path)
     assert isinstance(kept, Record)
     assert kept.status == "done"
@@ -316,3 +321,116 @@ def test_others_may_read_what_was_published_as_far_as_the_umask_lets_them(store:
     finally:
         os.umask(before)
     assert {path.stat().st_mode & 0o777 for path in store.root.rglob("*") if path.is_file()} == {0o644}
+
+
+@pytest.fixture
+def stale(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Let files of a name be unreadable from now on, as on a network that is away for a moment."""
+
+    def begin(suffix: str) -> None:
+        read = records_module.read_limited
+
+        def fail(path: Path, limit: int) -> bytes:
+            if path.name.endswith(suffix):
+                raise OSError(116, "Stale file handle")
+            return read(path, limit)
+
+        monkeypatch.setattr(records_module, "read_limited", fail)
+
+    return begin
+
+
+def test_what_cannot_be_read_at_the_moment_is_no_other_record(
+    tmp_path: Path, stale: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither before nor after it is moved aside: the result is published at the next attempt."""
+    for number, suffix in enumerate((".json", ".aside")):
+        store = RecordStore(tmp_path / str(number))
+        failed, path = record(**FAILED, evaluations=[]), store.path(record())
+        assert store.publish(failed) is not None
+        seen, before = store.stamp(path), path.read_bytes()
+        with monkeypatch.context():
+            stale(suffix)
+            with pytest.raises(ResultsError, match="Stale file handle") as caught:
+                store.publish(record(), arrays(1), None, seen)
+            assert is_passing(caught.value), "it is tried again"
+        monkeypatch.undo()
+        assert path.read_bytes() == before
+        assert store.publish(record(), arrays(1), None, seen) is not None
+
+
+def test_arrays_of_a_record_that_cannot_be_read_stay(
+    store: RecordStore, stale: Callable[[str], None]
+) -> None:
+    first = store.publish(record(), arrays(1), arrays(2))
+    assert first is not None
+    before = files(store)
+    stale(".json")
+    with pytest.raises(ResultsError):
+        store.publish(record(value=0.25), arrays(1), arrays(2))
+    tidy(store.path(first), lambda: store.named(store.path(first)), owner=True)
+    assert files(store) == before
+
+
+def test_a_result_that_lies_aside_and_cannot_be_read_stays(
+    store: RecordStore, stale: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = store.path(record())
+    aside = path.with_name(f".{path.stem}.0011.aside")
+    path.parent.mkdir(parents=True)
+    aside.write_bytes(record().content())
+    stale(".aside")
+    with pytest.raises(OSError, match="Stale"):
+        store.recover(path)
+    assert aside.exists()
+
+
+def test_a_record_whose_answer_was_lost_is_this_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, link = RecordStore(tmp_path), os.link
+
+    def lost(source: Path, target: Path) -> None:
+        link(source, target)
+        raise OSError(116, "Stale file handle")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "link", lost)
+        with pytest.raises(ResultsError):
+            store.publish(record(), arrays(1))
+    again = store.publish(record(), arrays(1))
+    assert again is not None
+    assert store.read(store.path(again)) == again
+    assert files(store) == sorted([store.path(again).name, str(again.predictions_file)])
+
+
+def test_a_full_disk_costs_no_record_of_others_where_there_are_no_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another owner takes half a record for damaged and publishes while the first one writes."""
+    store, sync, other = RecordStore(tmp_path), os.fsync, record(value=0.25)
+    monkeypatch.setattr(os, "link", refuse)
+
+    def full(descriptor: int) -> None:
+        if store.path(other).exists():
+            monkeypatch.setattr(os, "fsync", sync)
+            assert store.publish(other, arrays(3)) is not None
+            raise OSError(28, "No space left on device")
+        sync(descriptor)
+
+    store.path(other).parent.mkdir(parents=True)
+    monkeypatch.setattr(os, "fsync", full)
+    write = Path.open
+
+    def half(self: Path, mode: str = "r", *others: Any, **more: Any) -> Any:
+        opened = write(self, mode, *others, **more)
+        if self == store.path(other) and mode == "xb":
+            monkeypatch.setattr(Path, "open", write)
+            opened.write(b"{")
+            opened.flush()
+        return opened
+
+    monkeypatch.setattr(Path, "open", half)
+    with pytest.raises(ResultsError, match="No space"):
+        store.publish(record(), arrays(1))
+    kept = store.read(store.path(other))
+    assert isinstance(kept, Record)
+    assert kept.value == 0.25

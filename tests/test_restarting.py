@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from dabench import commands, restarting
 from dabench.budget import Deadline
@@ -64,12 +65,30 @@ def test_what_the_new_process_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "execve", lambda *given: told.append(given))
     monkeypatch.setattr(os, "closerange", lambda *_: None)
     monkeypatch.setenv(restarting.TRIED, "a")
-    restarting.go_on(["run", "--max-time", "2h"], {"b"}, 59.2)
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/dabench"])
+    restarting.go_on(["run", "--max-time", "2h"], {"b"}, "cuda", 59.5)
     ((program, command, environment),) = told
     assert program == command[0] == sys.executable
-    assert command[1:] == ["-m", "dabench", "run", "--max-time", "2h", "--max-time", "60s"]
+    assert command[1:] == ["-P", "-m", "dabench", "run", "--max-time", "2h", "--device", "cuda"]
     assert environment[restarting.TRIED] == "a,b"
     assert restarting.tried() == {"a"}
+    assert restarting.time_left() is None
+    monkeypatch.setenv(restarting.TIME, environment[restarting.TIME])
+    assert restarting.time_left() == 59.5
+
+
+def test_what_others_have_done_meanwhile_is_no_success(
+    tiny_suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    request = RunRequest(
+        methods=["source_only"], suites=[str(tiny_suite)], seeds=1, device="cpu", data=tmp_path / "data",
+        results=tmp_path / "results",
+    )  # fmt: skip
+    assert execute(request) == 0
+    assert execute(request) == 0
+    monkeypatch.setenv(restarting.TRIED, "0123456789abcdef")
+    assert execute(request) == 1
+    assert "the other runs are done" in capsys.readouterr().out
 
 
 def test_who_calls_it_without_a_command_line_gets_the_error(
@@ -95,11 +114,12 @@ def test_the_time_of_the_sweep_goes_on(
     told: list[Any] = []
     monkeypatch.setattr(commands, "go_on", lambda *given: told.append(given))
     lost = commands.SweepResult(device_lost=DeviceLost("gone"), left=[None])  # type: ignore[list-item]
-    place = commands.Place(None, tmp_path, None, deadline=limit and Deadline(limit))  # type: ignore[arg-type]
+    device = torch.device("cuda:1")
+    place = commands.Place(None, tmp_path, device, deadline=Deadline(limit) if limit else None)
     request = RunRequest(data=tmp_path, results=tmp_path, words=tuple(words))
     commands._go_on_elsewhere(lost, place, request)
-    ((given, failed, seconds),) = told
-    assert (given, failed) == (tuple(words), set())
+    ((given, failed, device, seconds),) = told
+    assert (given, failed, device) == (tuple(words), set(), "cuda:1")
     assert seconds == (None if left is None else pytest.approx(left, abs=5))
 
 

@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
 from dabench.errors import UserError
+from dabench.expected import write_expected
 from dabench.failures import KILLED, LOST_FOLDER, first_line
 from dabench.hardware import resolve_device
 from dabench.openings import OpenDomains
+from dabench.patience import persistently
 from dabench.plan import PlannedRun, check_weights
-from dabench.records import Failure, Record, RecordStore
+from dabench.records import Failure, Record, RecordStore, ResultsError
 from dabench.sharing import finish_leftovers, share
 from dabench.signals import terminated_as_interrupted
 from dabench.sweep import Place
@@ -78,6 +81,7 @@ def execute(request: TuneRequest) -> int:
     place = Place(
         data=request.data, results=request.results, device=device, lease=request.execution.lease,
         checkpoint_seconds=request.execution.checkpoint_every, fail_fast=True,
+        listed=write_expected(store, [run for search in setting.searches for run in search.runs]),
     )  # fmt: skip
     with display, terminated_as_interrupted():
         finished = _all_trials(setting, _Work(place, domains, console, display))
@@ -156,7 +160,7 @@ def _tried(
         if result.device_lost is not None:
             raise result.device_lost
         _require_machine(todo, work.store)
-    records = _records(runs, work.store)
+    records = persistently(partial(_records, runs, work.place), work.place.lease)
     done = {record.run_id for _, record in records if record.status == "done"}
     finish_leftovers([replace(run, state="done") for run in runs if run.run_id in done], work.place)
     trial = judged(trial, records, setting.rule)
@@ -184,12 +188,20 @@ def _require_machine(runs: Sequence[PlannedRun], store: RecordStore) -> None:
             )
 
 
-def _records(runs: Sequence[PlannedRun], store: RecordStore) -> list[tuple[Path, Record]]:
-    """The records that a trial's runs have; a failed trial lacks some."""
+def _records(runs: Sequence[PlannedRun], place: Place) -> list[tuple[Path, Record]]:
+    """The records that a trial's runs have; a failed trial lacks some.
+
+    Raises:
+        OSError: one cannot be read at the moment.
+        ResultsError: one that was there is gone, or the folder is.
+    """
+    place.require_results()
     found = []
     for run in runs:
         assert run.path is not None  # the images are here
-        record = store.read(run.path)
+        record = place.store.look(run.path)
         if isinstance(record, Record):
             found.append((run.path, record))
+    if len(found) < len(runs) and not any(record.status == "failed" for _, record in found):
+        raise ResultsError(f"records of a trial are gone from {place.results}", "run the same command again")
     return found

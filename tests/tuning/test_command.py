@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import dabench
+import dabench.records as records_module
 from dabench import sharing
 from dabench.claims import claim
 from dabench.openings import OpenDomains
@@ -116,8 +117,8 @@ def test_an_interrupted_search_goes_on_and_runs_nothing_twice(
     code, out, _ = dab(f"{line} --results parts --out parts")
     assert code == 0
     assert counted.labels == whole
-    names = {path.name for path in Path("whole").glob("*.*")}
-    assert {path.suffix for path in Path("whole").glob("*.*")} == {".jsonl", ".yaml"}
+    names = {path.name for path in Path("whole").glob("[!.]*.*")}
+    assert {path.suffix for path in Path("whole").glob("[!.]*.*")} == {".jsonl", ".yaml"}
     for name in names:
         assert (Path("parts") / name).read_bytes().splitlines()[-1] == (
             (Path("whole") / name).read_bytes().splitlines()[-1]
@@ -193,6 +194,42 @@ def test_a_folder_that_is_gone_stops_the_search_and_costs_no_trial(
     assert states == ["done", "done", "done"]
 
 
+def test_a_record_that_cannot_be_read_at_the_moment_is_waited_for(
+    dab: Dab, tiny_suite: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = f"tune -m source_only -s {tiny_suite} --rule entropy --trials 2 --seed 0 --seed 1 --device cpu"
+    assert dab(f"{line} --results whole")[0] == 0
+    read, left = records_module.read_limited, [6]
+
+    def stale(path: Path, limit: int) -> bytes:
+        if path.name.startswith("seed1") and left[0]:
+            left[0] -= 1
+            raise OSError(errno.ESTALE, "Stale file handle")
+        return read(path, limit)
+
+    monkeypatch.setattr(records_module, "read_limited", stale)
+    monkeypatch.setattr("dabench.patience.time.sleep", lambda seconds: None)
+    assert dab(f"{line} --results parts")[0] == 0
+    assert left == [0]
+    (whole,), (parts,) = Path("whole").glob("*.jsonl"), Path("parts").glob("*.jsonl")
+    assert parts.read_bytes() == whole.read_bytes()
+
+
+def test_a_results_folder_that_goes_away_ends_the_search(
+    dab: Dab, tiny_suite: Path, counted: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def remove(run: Any) -> bool:
+        if len(counted.labels) == 2:
+            shutil.rmtree("results-tune", ignore_errors=True)
+        return False
+
+    counted.fail = remove
+    code, _, err = dab(f"tune -m source_only -s {tiny_suite} --rule entropy --trials 2 --device cpu")
+    assert code == 2
+    assert "the results folder results-tune is gone" in err
+    assert not Path("results-tune").exists()
+
+
 def test_runs_of_another_process_are_waited_for(
     dab: Dab, tiny_suite: Path, counted: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -225,7 +262,7 @@ def test_an_interrupted_run_goes_on_from_its_checkpoint(
     (events,) = Path("results-tune").rglob("*.events.jsonl")
     begun = [json.loads(text) for text in events.read_text().splitlines()]
     assert [event["step"] for event in begun if event["event"] == "begin"] == [0, 2]
-    assert not list(Path("results-tune").rglob(".*")), "nothing is left"
+    assert not list(Path("results-tune").rglob(".seed*")), "nothing is left"
 
 
 def test_where_all_trials_fail_nothing_is_chosen(dab: Dab, tiny_suite: Path, counted: Any) -> None:
