@@ -38,7 +38,7 @@ def results(record: Make, trained: Callable[..., Record], tmp_path: Path) -> Pat
         one = trained(record(method, seed=seed), 0.4, 0.6, 0.5)
         arrays = {
             "steps": np.array([item.step for item in one.evaluations]),
-            "target_logits": (confidence * np.eye(3)[rng.integers(0, 3, 12)]).astype(np.float16),
+            "target_logits": (confidence * np.eye(2)[rng.integers(0, 2, 12)]).astype(np.float16),
             "target_features": rng.normal(size=(STEPS, 12, 4)).astype(np.float16),
         }
         store.write(one, None, arrays)
@@ -73,7 +73,7 @@ def test_scores_are_kept_beside_the_records_and_read_again(
 ) -> None:
     first = run(app, "--results", str(results), "--rule", "entropy", "--format", "csv")
     assert len(list(results.rglob("*.scores.json"))) == 4  # a run that stored nothing keeps none
-    monkeypatch.setattr("dabench.scores._parts", lambda *_: pytest.fail("scored again"))
+    monkeypatch.setattr("dabench.scores.read_parts", lambda *_: pytest.fail("scored again"))
     assert run(app, "--results", str(results), "--rule", "entropy", "--format", "csv") == first
 
 

@@ -37,9 +37,7 @@ def test_what_is_left_out_is_counted(record: Callable[..., Record]) -> None:
     assert sum(one.images for one in found.largest) + found.others == sum(map(sum, matrix))
 
 
-@pytest.mark.parametrize(
-    "matrix", [[], [[1, 2], [3, 4]], [[1, 2, 3], [1, 2, 3], [1, 2]], [[1, -2, 3], [1, 2, 3], [1, 2, 3]]]
-)
+@pytest.mark.parametrize("matrix", [[], [[1, 2], [3, 4]], [[1, 2, 3], [1, 2, 3], [1, 2]]])
 def test_a_matrix_that_does_not_fit_is_none(record: Callable[..., Record], matrix: Any) -> None:
     assert confusion_of(with_matrix(record, matrix)) is None
 

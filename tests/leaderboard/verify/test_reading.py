@@ -10,9 +10,9 @@ import pytest
 
 from dabench.errors import UserError
 from dabench.leaderboard.runs import load
-from dabench.plain_files import digest, open_plain
 from dabench.leaderboard.verify.reading import read_folder
 from dabench.leaderboard.verify.words import MOST_SENTENCES, few, plain
+from dabench.plain_files import digest, open_plain
 
 Honest = Callable[..., Path]
 
