@@ -114,7 +114,7 @@ WRONG_SWEEPS: list[tuple[Wrong, str]] = [
     (lambda m: {"per_method": {"nobody": {}}}, "nobody"), (lambda m: {"per_suite": {"xyz": {"a": 1}}}, "xyz"),
     (lambda m: {"config": {"a" * m.randint(1000, 9000): 1}}, "unknown key"),
     (lambda m: {"config": {"image": {"size": "\x1b[2J" * m.randint(1, 9)}}}, "image.size"),
-    (lambda m: {"execution": {"executor": m.choice(["os.system", "", 3])}}, "executor"),
+    (lambda m: {"execution": {"executor": m.choice(["os.system", word(m), 3])}}, "executor"),
     (lambda m: {"methods": [f"/tmp/{word(m)}.py"]}, ".py"),
 ]  # fmt: skip
 
