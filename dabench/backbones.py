@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from dabench.backbone_args import check_arguments
 from dabench.errors import MissingDataError, UserError, unknown
+from dabench.pickled import require_tensors_alone
 
 __all__ = [
     "Backbone",
@@ -295,6 +296,7 @@ def _load_file(module: nn.Module, name: str, path: Path) -> None:
         if path.suffix == ".safetensors":
             state = safetensors.torch.load_file(path)
         else:
+            require_tensors_alone(path)
             state = dict(torch.load(path, map_location="cpu", weights_only=True))
     except Exception as error:  # whatever a damaged or hostile file makes the readers raise
         raise UserError(

@@ -45,7 +45,7 @@ __all__ = [
     "write_atomically",
 ]
 
-LARGEST_RECORD_BYTES = 8 * 2**20  # with 2,000 classes; a usual one has tens of kilobytes
+LARGEST_RECORD_BYTES = 4 * 2**20  # with 1,000 classes; a usual one has tens of kilobytes
 SUFFIXES = {"predictions": ".npz", "validation": ".validation.npz"}
 SCORES_SUFFIX = ".scores.json"
 NO_RECORD = frozenset({

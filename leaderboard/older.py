@@ -7,7 +7,7 @@ configuration and no images, so runs from it are stand-ins, good for comparing a
 import csv
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from dabench.leaderboard.runs import Run
 from dabench.leaderboard.settings import Settings
 from dabench.plain_files import open_plain
 from dabench.recipe import ON_TARGET_LABELS, TRIAL
-from dabench.records import Evaluation, Failure, Metrics, Record, Timing
+from dabench.records import Evaluation, Failure, Metrics, Problem, Record, Timing
 from dabench.scores import RuleScores
 
 __all__ = ["read_older"]
@@ -48,6 +48,7 @@ def read_older(
     select: str | None = None,
     settings: Settings | None = None,
     suites: Mapping[str, SuiteInfo] | None = None,
+    problems: list[Problem] | None = None,
 ) -> tuple[Reading, ...]:
     """Read every board of an older state in its default way.
 
@@ -56,12 +57,16 @@ def read_older(
         select: the rule that a folder's numbers are taken by.
         settings: intervals and comparisons.
         suites: what is known of suites.
+        problems: gets the files that were skipped.
 
     Raises:
         UserError: there is no such path, or the file is none of ours.
     """
     if path.is_dir():
-        return read_boards(path, select, settings, suites).readings
+        found = read_boards(path, select, settings, suites)
+        if problems is not None:
+            problems += [replace(one, path=path.name / one.path) for one in found.problems]
+        return found.readings
     if not path.is_file():
         raise UserError(
             f"there is no older state at '{path}'",

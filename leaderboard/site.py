@@ -133,8 +133,9 @@ def write_site(
     readings = tuple(site.read(board, Way()) for board in site.boards)
     site = replace(site, with_features=_with_features(site, readings))
     changes = None
+    problems = list(site.problems)
     if order.against is not None:
-        older = read_older(order.against, order.select, order.settings, site.suites)
+        older = read_older(order.against, order.select, order.settings, site.suites, problems)
         changes = compare(older, readings, order.against.name, order.settings.ci.level)
     written: set[str] = set()
     expected = _pages(site, readings)
@@ -151,7 +152,7 @@ def write_site(
     counts = done, len(site.runs) - done
     if order.common:
         readings = tuple(site.read(board, common_way(board)) for board in site.boards)
-    return SiteReport(out / INDEX, readings, tuple(site.problems), *counts, site.verdicts, changes)
+    return SiteReport(out / INDEX, readings, tuple(problems), *counts, site.verdicts, changes)
 
 
 def _site(results: Path, order: Order, advance: Advance) -> Site:
@@ -163,6 +164,7 @@ def _site(results: Path, order: Order, advance: Advance) -> Site:
     tables_only = order.pages == "tables"
     checked, checks = _within(order.verify, runs), partial(advance, "checking runs")
     suites = known_suites() if order.suites is None else order.suites
+    verdicts = verify_runs(results, checked, order.reruns, 0, checks, problems) if checked else {}
     return Site(
         boards=boards(runs, () if tables_only else rules, order.select, suites),
         suites=suites,
@@ -170,7 +172,7 @@ def _site(results: Path, order: Order, advance: Advance) -> Site:
         problems=problems,
         published=published_tables(),
         rules=rules,
-        verdicts=verify_runs(results, checked, order.reruns, advance=checks) if checked else {},
+        verdicts=verdicts,
         ledger=read_ledger(order.ledger or results / LEDGER_FILE),
         detailed=frozenset(run.file for run in _within(order.pages, runs)),
         tables_only=tables_only,

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -9,10 +10,11 @@ from dabench.errors import UserError
 from dabench.leaderboard.runs import Run
 from dabench.leaderboard.verdicts import Verdict
 from dabench.leaderboard.verify.examine import Advance, examine_all
-from dabench.leaderboard.verify.reading import read_folder
+from dabench.leaderboard.verify.reading import Folder, read_folder
 from dabench.leaderboard.verify.reruns import Agreement, compare_reruns
 from dabench.leaderboard.verify.together import copied, foreign_labels, misnamed_bounds, repeated, same_run
 from dabench.leaderboard.verify.words import few
+from dabench.records import Problem
 
 __all__ = ["verify_runs"]
 
@@ -23,6 +25,7 @@ def verify_runs(
     reruns: Path | None = None,
     jobs: int = 0,
     advance: Advance | None = None,
+    skipped: list[Problem] | None = None,
 ) -> dict[str, Verdict]:
     """Recompute runs from their files; whatever the files hold, every run gets a verdict.
 
@@ -35,11 +38,15 @@ def verify_runs(
             recomputed themselves count.
         jobs: processes; 0 for one a processor.
         advance: called with (runs checked, runs in all), reruns included.
+        skipped: gets the files among the reruns that are no records.
 
     Returns:
         By file of the run: its verdict, whose sentences are safe to print.
     """
-    further = [] if reruns is None else read_folder(reruns).runs
+    again = Folder([], [], []) if reruns is None else read_folder(reruns)
+    further = again.runs
+    if reruns is not None and skipped is not None:
+        skipped += [replace(one, path=reruns.name / one.path) for one in (*again.broken, *again.foreign)]
     total = len(runs) + len(further)
     report = None if advance is None else partial(_shifted, advance, total)
     examined = examine_all(results, runs, jobs, partial(report, 0) if report else None)

@@ -21,6 +21,7 @@ __all__ = ["FORMATS", "Report", "as_json", "print_report", "verify_folder"]
 FORMATS = ("table", "json")
 SOUND: frozenset[Status] = frozenset({"self-reported", "recomputed", "rerun agrees"})
 LISTED = 10  # notes, and changes since the ledger, that a terminal shows
+MOST_TOLD = 50  # files that cannot be read
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Report:
         ledger: as it is now; None where there is none.
         added: lines that were added to it now.
         pending: what happened since its last line; empty after lines were added.
+        skipped: files among the reruns that are no records.
     """
 
     verdicts: Mapping[str, Verdict]
@@ -42,6 +44,7 @@ class Report:
     ledger: Ledger | None = None
     added: int = 0
     pending: Sequence[Change] = ()
+    skipped: Sequence[Problem] = ()
 
     @property
     def fine(self) -> bool:
@@ -79,19 +82,19 @@ def verify_folder(
         UserError: there is no such folder; the ledger to append to is broken, cannot be written, or lacks a
             reason.
     """
-    folder = read_folder(results)
+    folder, skipped = read_folder(results), list[Problem]()
     if ledger is not None:  # before hours of checking
         changes = differences(ledger, results, folder.runs)
         written = append(ledger, changes, reason)
-        verdicts = verify_runs(results, folder.runs, reruns, jobs, advance)
-        return Report(verdicts, folder.broken, folder.foreign, written, len(changes))
-    verdicts = verify_runs(results, folder.runs, reruns, jobs, advance)
+        verdicts = verify_runs(results, folder.runs, reruns, jobs, advance, skipped)
+        return Report(verdicts, folder.broken, folder.foreign, written, len(changes), skipped=skipped)
+    verdicts = verify_runs(results, folder.runs, reruns, jobs, advance, skipped)
     own = results / LEDGER_FILE
     if not own.exists() and not own.is_symlink():
-        return Report(verdicts, folder.broken, folder.foreign)
+        return Report(verdicts, folder.broken, folder.foreign, skipped=skipped)
     found = read_ledger(own)
     pending = () if found.broken else differences(own, results, folder.runs)
-    return Report(verdicts, folder.broken, folder.foreign, found, 0, pending)
+    return Report(verdicts, folder.broken, folder.foreign, found, 0, pending, skipped)
 
 
 def as_json(report: Report) -> str:
@@ -105,6 +108,7 @@ def as_json(report: Report) -> str:
         },
         "broken": _problems(report.broken),
         "foreign": _problems(report.foreign),
+        "skipped": _problems(report.skipped),
         "ledger": None,
     }
     if report.ledger is not None:
@@ -128,9 +132,13 @@ def print_report(console: Console, report: Report) -> None:
     def say(text: str, style: str = "") -> None:
         console.print(text, style=style, soft_wrap=True, markup=False, highlight=False)
 
-    for problem in report.broken:
+    for problem in report.broken[:MOST_TOLD]:
         say(f"no record: {plain(problem.path.as_posix())}", "bold red")
         say(f"  {problem.reason}")
+    if len(report.broken) > MOST_TOLD:
+        say(f"and {len(report.broken) - MOST_TOLD} more; --format json names them all", "bold red")
+    for problem in report.skipped[:MOST_TOLD]:
+        say(f"skipped among the reruns: {plain(problem.path.as_posix())}: {problem.reason}")
     for file, verdict in report.verdicts.items():
         if verdict.status not in SOUND:
             say(f"{verdict.status}: {plain(file)}", "bold red")
