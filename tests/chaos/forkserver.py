@@ -3,7 +3,8 @@
 Reads one JSON object a line: ``{"start": [arguments of dabench], "folder": ..., "output": ...}`` is answered
 by the new process's number, ``{"wait": number}`` by its exit code (below 0: the signal that ended it).
 ``largest_file`` limits the bytes of a file, as a disk that is full does; ``clock`` sets the process's clock
-wrong by some seconds; ``alone`` puts it on a machine of its own, as far as others can tell; ``cache`` is its cache.
+wrong by some seconds; ``alone`` puts it on a machine of its own, as far as others can tell; ``cache`` is its
+cache.
 """
 
 import json
