@@ -20,6 +20,7 @@ from dabench.options import (
     LeaseOption,
     ResultsOption,
 )
+from dabench.patience import PASSING
 from dabench.run_command import run
 from dabench.terminal import error_console, print_error, standard_console, steady_output
 
@@ -41,7 +42,7 @@ CLICK_ERROR: type[Exception] = next(
 # The machine's, not a bug of ours: disk full or read-only, no permission, a file where a folder should be.
 MACHINE_ERRORS = frozenset({
     errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR,
-    errno.EEXIST, errno.ENAMETOOLONG, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN,
+    errno.EEXIST, errno.ENAMETOOLONG, errno.ENODEV, errno.ENXIO, errno.EREMOTEIO, errno.ECONNRESET, *PASSING,
 })  # fmt: skip
 
 

@@ -106,8 +106,9 @@ def execute(request: RunRequest) -> int:
     store.require_writable()
     place = replace(place, listed=write_expected(store, runs))
     finish_leftovers(runs, place)
-    if len(todo) < len(runs):
-        say(console, f"{len(runs) - len(todo)} of {len(runs)} runs are done already{_how_to_begin(forced)}")
+    done = sum(run.state == "done" for run in runs)
+    if done:
+        say(console, f"{done} of {len(runs)} runs are done already{_how_to_begin(forced)}")
     display.expect(len(todo))
     with display, terminated_as_interrupted():
         expectation = _expectation(runs, place, whole)

@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 
 from dabench.config import Frozen
 from dabench.limited import read_limited
+from dabench.links import require_plain
 from dabench.plan import PlannedRun
 from dabench.publishing import write_atomically
 from dabench.records import RecordStore
@@ -60,7 +61,7 @@ def write_expected(store: RecordStore, runs: Sequence[PlannedRun]) -> Path:
     content = Expected(runs=tuple(listed)).model_dump_json(indent=1).encode() + b"\n"
     names = json.dumps(sorted({run.run_id for run in listed})).encode()
     path = store.root / FOLDER / f"{hashlib.sha256(names).hexdigest()[:12]}.json"
-    store.require_plain(path.parent)
+    require_plain(store.root, path.parent)
     try:
         if not path.exists():
             write_atomically(path, content)

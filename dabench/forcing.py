@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from dabench.limited import read_limited
+from dabench.links import require_plain
 from dabench.plan import PlannedRun
 from dabench.publishing import create, draft_of
 from dabench.records import Record, RecordStore
@@ -53,9 +54,9 @@ class Forced:
         """
         names = json.dumps(sorted(str(run.run_id) for run in runs)).encode()
         path = store.root / FOLDER / f"{hashlib.sha256(names).hexdigest()[:12]}.json"
-        store.require_plain(path.parent)
-        now = {str(run.run_id): replaced(run, store) for run in runs}
+        require_plain(store.root, path.parent)
         try:
+            now = {str(run.run_id): replaced(run, store) for run in runs}
             before = _read(path)
             if before is not None and all(before.get(name) != digest for name, digest in now.items()):
                 before = None  # of one that ended, or has nothing to do with these

@@ -16,9 +16,10 @@ from functools import cache
 from typing import Any
 
 from dabench.budget import Expectation
-from dabench.claims import claim_file
+from dabench.claims import claim_file, read_holder
 from dabench.errors import UserError
 from dabench.executor import Workers
+from dabench.holder import LONGEST_LEASE
 from dabench.openings import OpenDomains
 from dabench.plan import PlannedRun
 from dabench.ray_cluster import (
@@ -41,6 +42,7 @@ __all__ = ["OnRay"]
 ENDS_SECONDS = 60.0  # that runs have to keep a checkpoint and to give their claims back
 STOPS_SECONDS = 10.0  # that runs have to stop by themselves after the deadline, before they are called back
 MOST_DEATHS = 3  # of workers in one run that had not claimed it: claims count the others
+IDLE_SECONDS = 30.0  # without a GPU, until it is said
 LONGEST_WAIT = 1.0  # seconds between two looks at signals, deadline and what is called back
 
 
@@ -90,7 +92,7 @@ class OnRay:
                 )  # fmt: skip
                 return driver.drive()
         except KeyboardInterrupt:  # while Ray started, or went
-            return driver.result if driver else SweepResult(left=list(runs), interrupted=True)
+            return driver.interrupted() if driver else SweepResult(left=list(runs), interrupted=True)
         except (load_ray().exceptions.RayError, ConnectionError) as error:  # the latter for ray://
             raise UserError(
                 f"Ray answers no more: {' '.join(str(error).split())}",
@@ -108,6 +110,13 @@ def _task(fresh: bool) -> Any:
 def _carry_out(parcel: Parcel) -> Answer:
     """Do a run in a worker of Ray."""
     return carry_out(parcel, load_ray().cloudpickle.loads)
+
+
+def _patience(run: PlannedRun, lease: float) -> float:
+    """Seconds after which a claim without a sign of life is known as dead, and some more."""
+    assert run.path is not None
+    holder = read_holder(run.path)
+    return 1.5 * max(lease, min(holder.lease, LONGEST_LEASE) if holder else 0.0)
 
 
 @dataclass
@@ -139,31 +148,50 @@ class _Driver:
         problem = self._recall(gently=not self.result.interrupted) or problem
         self.share.close()
         self.result.interrupted |= self.stop.asked
-        ended = {r.run_id for r in (*self.result.done, *self.result.failed, *self.result.elsewhere)}
-        self.result.left = [run for run in self.runs if run.run_id not in ended]
+        self._count_left()
         if problem is not None and not self.result.interrupted:
             raise problem
         return self.result
+
+    def interrupted(self) -> SweepResult:
+        """What there is where Ctrl-C came while all was being ended."""
+        self.result.interrupted = True
+        self._count_left()
+        return self.result
+
+    def _count_left(self) -> None:
+        ended = {r.run_id for r in (*self.result.done, *self.result.failed, *self.result.elsewhere)}
+        self.result.left = [run for run in self.runs if run.run_id not in ended]
 
     def _work_off(self) -> None:
         self.waiting = list(self.runs)
         if self.share.idle_gpus and self.runs:
             gpus = f"the cluster has {self.share.idle_gpus} GPUs, and runs use processors"
             self.display.note(self.runs[0], f"{gpus}; --device cuda uses GPUs")
+        idle: float | None = None
         while not self._over():
             self._send()
             if not self.sent and not self.waiting and not self.again:
                 return
             if self.sent:
+                idle = None
                 self._collect()
-            else:
-                time.sleep(
-                    min(self.place.poll, LONGEST_WAIT) / 5
-                )  # no GPU is free, or those there are have gone
+            else:  # no GPU is free, or those there are have gone
+                idle = self._tell_idle(idle)
+                time.sleep(min(self.place.poll, LONGEST_WAIT) / 5)
         if self.place.out_of_time:
             end = time.monotonic() + STOPS_SECONDS
             while self.sent and time.monotonic() < end and not self.stop.asked:
                 self._collect()
+
+    def _tell_idle(self, since: float | None) -> float:
+        """Say once, after a while, that nothing can be sent; return since when."""
+        now = time.monotonic()
+        if since is not None and since < now - IDLE_SECONDS:
+            run = (*self.waiting, *self.again)[0]
+            self.display.note(run, "no GPU that Ray has is free: waiting; Ctrl-C ends the sweep")
+            return float("inf")
+        return now if since is None else since
 
     def _over(self) -> bool:
         failed = self.place.fail_fast and self.result.has_failures
@@ -185,7 +213,7 @@ class _Driver:
             runs.pop(0)
             if patient:
                 self.display.wait([run])
-            patience = 1.5 * self.place.lease if patient else 0.0
+            patience = _patience(run, self.place.lease) if patient else 0.0
             parcel = pack(run, self.place, patience, load_ray().cloudpickle.dumps)
             # None is sent again by Ray itself, which would not ask for the time that is left.
             task = _task(self.place.device.type == "cuda").options(max_retries=0, **options)

@@ -8,7 +8,7 @@ from typing import TypeVar
 from dabench.errors import UserError
 from dabench.signals import is_asked
 
-__all__ = ["is_passing", "persistently"]
+__all__ = ["PASSING", "is_passing", "persistently"]
 
 PASSING = frozenset({
     errno.ESTALE, errno.EIO, errno.ETIMEDOUT, errno.ENOTCONN, errno.EHOSTDOWN, errno.EHOSTUNREACH,

@@ -1,4 +1,4 @@
-"""What is wrong with a file that is no record."""
+"""What is a record's file, and what is wrong with one that is none."""
 
 import json
 from dataclasses import dataclass
@@ -8,9 +8,10 @@ from pydantic import ValidationError
 
 from dabench.record import Record
 
-__all__ = ["SCHEMA_VERSION", "Problem", "problem_of"]
+__all__ = ["LARGEST_RECORD_BYTES", "SCHEMA_VERSION", "Problem", "content_of", "problem_of"]
 
 SCHEMA_VERSION = 1
+LARGEST_RECORD_BYTES = 4 * 2**20  # with 1,000 classes; a usual one has tens of kilobytes
 
 
 @dataclass(frozen=True)
@@ -45,3 +46,11 @@ def problem_of(path: Path, text: bytes) -> Problem | Record:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "record"
         return Problem(path, f"{where}: {first['msg']}")
+
+
+def content_of(record: Record) -> bytes:
+    """The file of a record. Raises ValueError for one that would be too large to be read."""
+    content = record.content()
+    if len(content) > LARGEST_RECORD_BYTES:
+        raise ValueError(f"its record would have {len(content)} bytes, more than {LARGEST_RECORD_BYTES}")
+    return content

@@ -26,6 +26,7 @@ __all__ = [
     "remove",
     "supersede",
     "tidy",
+    "write_all",
     "write_atomically",
 ]
 
@@ -41,6 +42,12 @@ def write_atomically(path: Path, content: bytes) -> None:
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
+
+
+def write_all(path: Path, files: Mapping[str, bytes]) -> None:
+    """Write files by name beside a path."""
+    for name, content in files.items():
+        write_atomically(path.with_name(name), content)
 
 
 def draft_of(path: Path, content: bytes) -> Path:

@@ -17,7 +17,9 @@ NESTED = frozenset({dict, list, tuple})
 COUNTS = 2**53
 """All counts are below it: there every whole number is a float, too."""
 LONGEST = 1e10  # seconds: three hundred years
-ROW = re.compile(r"\[\s+(\d+(?:,\s+\d+)*)\s+\]")  # of a confusion matrix; no text in JSON holds a line end
+ROW = re.compile(
+    r"\[\n\s*(\d+(?:,\n\s*\d+)*)\n\s*\]"
+)  # of a confusion matrix; no text in JSON holds a line end
 
 
 Count = Annotated[int, Field(ge=0, lt=COUNTS)]

@@ -25,8 +25,18 @@ from pydantic import ValidationError
 
 from dabench.errors import UserError
 from dabench.limited import read_limited
-from dabench.problem import SCHEMA_VERSION, Problem, problem_of
-from dabench.publishing import create, draft_of, pack, recover, remove, supersede, tidy, write_atomically
+from dabench.problem import LARGEST_RECORD_BYTES, SCHEMA_VERSION, Problem, content_of, problem_of
+from dabench.publishing import (
+    create,
+    draft_of,
+    pack,
+    recover,
+    remove,
+    supersede,
+    tidy,
+    write_all,
+    write_atomically,
+)
 from dabench.record import Evaluation, Failure, Metrics, Record, Timing
 from dabench.walking import walk
 
@@ -45,7 +55,6 @@ __all__ = [
     "write_atomically",
 ]
 
-LARGEST_RECORD_BYTES = 4 * 2**20  # with 1,000 classes; a usual one has tens of kilobytes
 SUFFIXES = {"predictions": ".npz", "validation": ".validation.npz"}
 SCORES_SUFFIX = ".scores.json"
 NO_RECORD = frozenset({
@@ -63,12 +72,6 @@ class ResultsError(UserError):
 def _files(record: Record) -> set[str]:
     """Names of the array files that belong to a record."""
     return {name for name in (record.predictions_file, record.validation_file) if name}
-
-
-def _write_files(path: Path, files: Mapping[str, bytes]) -> None:
-    """Write files beside a record."""
-    for name, content in files.items():
-        write_atomically(path.with_name(name), content)
 
 
 class RecordStore:
@@ -108,8 +111,8 @@ class RecordStore:
         path = self.path(record)
         record, files = self._with_arrays(record, arrays, validation)
         try:
-            _write_files(path, files)
-            write_atomically(path, record.content())
+            write_all(path, files)
+            write_atomically(path, content_of(record))
         except OSError as error:
             raise self.unwritable(error) from error
         tidy(path, lambda: _files(record), owner=True)
@@ -138,6 +141,7 @@ class RecordStore:
 
         Raises:
             ResultsError: the disk is full, or the folder cannot be written, or what is there cannot be read.
+            ValueError: the record would be too large to be read.
         """
         while True:
             try:
@@ -156,8 +160,8 @@ class RecordStore:
         path = self.path(record)
         record, files = self._with_arrays(record, arrays, validation)
         try:
-            _write_files(path, files)
-            draft = draft_of(path, record.content())
+            write_all(path, files)
+            draft = draft_of(path, content_of(record))
             try:
                 create(path, draft)
             except FileExistsError:
@@ -181,7 +185,7 @@ class RecordStore:
 
     def _finish(self, path: Path, record: Record, files: Mapping[str, bytes]) -> None:
         if not all(path.with_name(name).exists() for name in files):
-            _write_files(path, files)  # who took the run over has cleared them away
+            write_all(path, files)  # who took the run over has cleared them away
         tidy(path, lambda: _files(record) | self.named(path))
         if record.status == "done":
             remove(self.failed_again(path))
@@ -278,21 +282,6 @@ class RecordStore:
                 file.write(b"x")
         except OSError as error:
             raise self.unwritable(error) from error
-
-    def require_plain(self, path: Path) -> None:
-        """Raise ResultsError where a folder on the way to a path is a link: it may lead anywhere.
-
-        The results folder itself may be one, for its user has named it. What is in it may be of strangers.
-        """
-        for folder in (path, *path.parents):
-            if folder == self.root:
-                return
-            if folder.is_symlink():
-                raise ResultsError(
-                    f"{folder} is a link",
-                    "nothing is written or cleared away through links inside a results folder: put the "
-                    "folder itself there, or make the results folder the link",
-                )
 
     def unwritable(self, error: OSError) -> ResultsError:
         """Return the error for a results folder that is full, read-only or gone."""

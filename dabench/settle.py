@@ -14,12 +14,14 @@ from dabench.errors import UserError, unknown
 from dabench.hardware import processors, resolve_precision
 from dabench.images import raw_bytes
 from dabench.method import Method, MethodEntry
+from dabench.record import MOST_TASKS
 from dabench.resolve import Resolved, flatten
 from dabench.selection import RULES
 from dabench.suite import Suite
 
 __all__ = ["check_combination", "settle_machine", "settle_task"]
 
+MOST_CLASSES = 1000  # whose record is small enough to be read, see dabench.problem
 AUTO = ": what auto is on this machine"
 PROCESSORS = "; null: the processors of this machine"
 
@@ -58,6 +60,10 @@ def check_combination(
         raise UserError(
             f"the recipe of {config.method} on {suite.name} asks for a weights file with {config.weights}",
             "give it with --weights FILE",
+        )
+    if len(suite.tasks()) > MOST_TASKS:
+        raise UserError(
+            f"{suite.name} has {len(suite.tasks())} tasks, more than {MOST_TASKS}", "list fewer in 'tasks'"
         )
     if config.frozen_backbone and config.compile:
         raise UserError("compile=true has no effect with a frozen backbone", "leave one of them out")
@@ -105,6 +111,9 @@ def settle_task(resolved: Resolved, entry: MethodEntry, suite: Suite, dataset: M
 
     Images are packed where the raw arrays of all domains of the suite exceed the budget. Where the manifest
     does not count the images, those of the task decide.
+
+    Raises:
+        UserError: there are more classes than a record holds.
     """
     config, provenance = resolved.config, dict(resolved.provenance)
     image = config.image
@@ -115,6 +124,10 @@ def settle_task(resolved: Resolved, entry: MethodEntry, suite: Suite, dataset: M
         image = image.model_copy(update={"storage": "raw" if small else "packed"})
     provenance["image.raw_budget_gb"] += "; spent: image.storage says what it led to"
     classes = len(dataset["source"]["class_counts"])
+    if classes > MOST_CLASSES:
+        raise UserError(
+            f"{suite.name} has {classes} classes: the confusion matrix of a record has at most {MOST_CLASSES}"
+        )
     given = entry.config(config.params)
     params = entry.cls.settle(given, classes).model_dump(mode="json")
     before = flatten({"params": given.model_dump(mode="json")})

@@ -9,6 +9,7 @@ from pathlib import Path
 from dabench.budget import Expectation
 from dabench.checkpoint import Checkpoints
 from dabench.claims import claim, claim_file
+from dabench.links import require_plain
 from dabench.openings import OpenDomains
 from dabench.plan import PlannedRun
 from dabench.publishing import tidy
@@ -130,7 +131,7 @@ def _finish(run: PlannedRun, path: Path, place: Place) -> None:
     left = {left.name for left in path.parent.glob(f".{path.stem}.*")} - {place.store.failed_again(path).name}
     if not left or (run.state != "done" and claim_file(path).name in left):
         return  # a dead owner's claim on a run that is to do counts its deaths
-    place.store.require_plain(path.parent)
+    require_plain(place.results, path.parent)
     held = claim(path, place.lease)
     if held is None:
         return

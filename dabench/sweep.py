@@ -17,6 +17,7 @@ from dabench.claims import MOST_ATTEMPTS, Claim, LeaseLost, claim
 from dabench.errors import UserError
 from dabench.failures import KILLED, LOST_FOLDER, describe_failure
 from dabench.forcing import replaced
+from dabench.links import require_plain
 from dabench.openings import OpenDomains
 from dabench.patience import persistently
 from dabench.place import Place
@@ -24,7 +25,7 @@ from dabench.plan import PlannedRun
 from dabench.records import Evaluation, Record, RecordStore, ResultsError
 from dabench.room import Room
 from dabench.running import DeviceLost, Finished, attempt, failed_record, require_device
-from dabench.signals import StepBoundaries, Terminated
+from dabench.signals import StepBoundaries, Terminated, interrupt_if_asked
 from dabench.trackers import tracked
 from dabench.train import Observer
 
@@ -161,6 +162,7 @@ def work(
         place.require_results()
         return None
     except (OSError, ResultsError) as error:
+        interrupt_if_asked()
         if place.listed is not None:
             place.require_results()
         if isinstance(error, ResultsError):
@@ -172,7 +174,7 @@ def _claimed(path: Path, place: Place) -> Claim | None:
     """Claim a run in a results folder that is still there."""
     if place.listed is not None:
         place.require_results()
-    place.store.require_plain(path.parent)
+    require_plain(place.results, path.parent)
     return claim(path, place.lease)
 
 

@@ -24,7 +24,7 @@ from dabench.leaderboard.runs import Run
 from dabench.leaderboard.verdicts import Entry, Ledger
 from dabench.leaderboard.verify.words import plain
 from dabench.plain_files import digest, open_plain
-from dabench.records import LARGEST_RECORD_BYTES
+from dabench.problem import LARGEST_RECORD_BYTES
 
 __all__ = ["LEDGER_FILE", "Change", "append", "differences", "read_ledger"]
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from dabench.commands import RunRequest, execute
-from dabench.records import RecordStore, ResultsError
+from dabench.errors import UserError
+from dabench.records import RecordStore
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def test_a_linked_folder_is_refused_and_stays_as_it_is(
         for path in [*elsewhere.rglob("seed*.json"), *tmp_path.glob("results/*/*/*/seed*.json")]:
             path.unlink(missing_ok=True)
     before = content(elsewhere)
-    with pytest.raises(ResultsError, match="is a link"):
+    with pytest.raises(UserError, match="is a link"):
         execute(request_of())
     assert content(elsewhere) == before
 
@@ -61,7 +62,7 @@ def test_forced_sweeps_and_event_files_write_through_no_link(
     forced, elsewhere = tmp_path / "results" / ".dabench" / "forced", tmp_path / "elsewhere"
     elsewhere.mkdir()
     forced.symlink_to(elsewhere)
-    with pytest.raises(ResultsError, match="is a link"):
+    with pytest.raises(UserError, match="is a link"):
         execute(request_of(force=True))
     assert list(elsewhere.iterdir()) == []
 
@@ -76,7 +77,7 @@ def test_events_for_tensorboard_write_through_no_link(
     for path in list(RecordStore(tmp_path / "results").paths()):
         path.unlink()
         path.with_suffix(".tensorboard").symlink_to(elsewhere)
-    with pytest.raises(ResultsError, match="is a link"):
+    with pytest.raises(UserError, match="is a link"):
         execute(request_of(trackers=("tensorboard",)))
     assert list(elsewhere.iterdir()) == []
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from dabench import on_ray, ray_cluster, ray_worker
-from dabench.budget import Deadline
+from dabench.budget import Deadline, Expectation
 from dabench.claims import claim, claim_file
 from dabench.errors import UserError
 from dabench.executor import Workers, find_executor
@@ -312,6 +312,30 @@ def test_a_run_of_another_process_is_tried_again_with_patience(
     result = drive([run], place, 1, display)
     assert len(result.done) == 1
     assert display.events == ["wait", "1/1", "done"]
+
+
+def test_patience_lasts_as_long_as_the_claim_of_another(make_plan: MakePlan, tmp_path: Path) -> None:
+    (run,) = make_plan(methods=["source_only"], tasks=["A2B"])
+    assert run.path is not None
+    assert on_ray._patience(run, 60.0) == 90.0
+    held = claim(run.path, 300.0)
+    assert held is not None
+    assert on_ray._patience(run, 60.0) == 450.0
+    held.release()
+
+
+def test_who_waits_for_a_gpu_says_so_once(
+    make_plan: MakePlan, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    display, runs = Display(), make_plan(methods=["source_only"], tasks=["A2B"])
+    driver = on_ray._Driver(runs, place, display, Expectation(), None, None, False)  # type: ignore[arg-type]
+    driver.waiting = list(runs)
+    now, since = [100.0], None
+    monkeypatch.setattr(on_ray.time, "monotonic", lambda: now[0])
+    for _ in range(100):
+        since = driver._tell_idle(since)
+        now[0] += 1
+    assert display.notes == ["no GPU that Ray has is free: waiting; Ctrl-C ends the sweep"]
 
 
 def test_a_run_that_another_process_has_done_is_counted_and_not_made(

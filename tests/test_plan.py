@@ -385,3 +385,15 @@ def test_a_run_that_a_search_made_is_noted(make_plan: MakePlan, tmp_path: Path) 
     run_one(run, domains, store, torch.device("cpu"), lambda *_: None)
     (again,) = make_plan(["optimiser.lr=0.02"], tasks=["A2B"])
     assert (again.state, again.note) == ("done", "")
+
+
+def test_more_tasks_or_classes_than_a_record_holds_are_refused(
+    make_plan: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("dabench.settle.MOST_TASKS", 1)
+        with pytest.raises(UserError, match="tiny has 2 tasks, more than 1"):
+            make_plan()
+    monkeypatch.setattr("dabench.settle.MOST_CLASSES", 2)
+    with pytest.raises(UserError, match="tiny has 3 classes"):
+        make_plan()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import dabench.records as records_module
+from dabench import publishing
 from dabench.patience import is_passing
 from dabench.publishing import tidy
 from dabench.records import Failure, Metrics, Problem, Record, RecordStore, ResultsError
@@ -300,14 +301,14 @@ def test_a_full_disk_leaves_no_part_of_a_record(tmp_path: Path, monkeypatch: pyt
 
 def test_a_full_disk_gets_room_once(store: RecordStore, monkeypatch: pytest.MonkeyPatch) -> None:
     rooms: list[int] = []
-    write = records_module.write_atomically
+    write = publishing.write_atomically
 
     def full(path: Path, content: bytes) -> None:
         if not rooms:
             raise OSError(28, "No space left on device")
         write(path, content)
 
-    monkeypatch.setattr(records_module, "write_atomically", full)
+    monkeypatch.setattr("dabench.publishing.write_atomically", full)
     with pytest.raises(ResultsError, match="No space"):
         store.publish(record(), arrays(1))
     assert store.publish(record(), arrays(1), make_room=lambda: rooms.append(1) is None) is not None

@@ -274,3 +274,17 @@ def test_a_folder_that_cannot_be_one_is_told(tmp_path: Path) -> None:
             RecordStore(root).write(record())
     RecordStore(tmp_path / "results").require_writable()
     assert list((tmp_path / "results").iterdir()) == []
+
+
+def test_a_record_that_nobody_would_read_is_not_written(tmp_path: Path) -> None:
+    store = RecordStore(tmp_path)
+    large = record(provenance={"steps": "x" * 4 * 2**20})
+    with pytest.raises(ValueError, match="more than 4194304"):
+        store.publish(large)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_texts_in_a_record_stay_as_they_are(tmp_path: Path) -> None:
+    store = RecordStore(tmp_path)
+    texts = record(provenance={"steps": "shape [ 1, 2 ]", "seed": "[1,\n 2]"})
+    assert store.read(store.write(texts)) == texts

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-import dabench.records as records_module
+from dabench import publishing
 from dabench.checkpoint import Checkpoints
 from dabench.claims import LeaseLost
 from dabench.plan import PlannedRun
@@ -33,7 +33,7 @@ def test_checkpoints_make_room_for_the_result(
     make_plan: MakePlan, place: Place, monkeypatch: pytest.MonkeyPatch, kept: int
 ) -> None:
     (run,) = make_plan(["steps=4", "evaluations=4"], tasks=["A2B"])
-    write, refused = records_module.write_atomically, []
+    write, refused = publishing.write_atomically, []
 
     def full(path: Path, content: bytes) -> None:
         if len(checkpoints(place)) > kept:
@@ -41,7 +41,7 @@ def test_checkpoints_make_room_for_the_result(
             raise OSError(28, "No space left on device")
         write(path, content)
 
-    monkeypatch.setattr(records_module, "write_atomically", full)
+    monkeypatch.setattr("dabench.publishing.write_atomically", full)
     record = work(run, place, lambda *_: None)
     assert record is not None
     assert record.status == "done"
@@ -58,7 +58,7 @@ def test_where_all_room_is_too_little_the_newest_checkpoint_is_put_back(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(records_module, "write_atomically", full)
+        patch.setattr("dabench.publishing.write_atomically", full)
         with pytest.raises(ResultsError, match="No space left"):
             work(run, place, lambda *_: None)
     assert [path.name.split("-")[-1] for path in checkpoints(place)] == ["3.safetensors"]

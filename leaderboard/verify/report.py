@@ -139,6 +139,8 @@ def print_report(console: Console, report: Report) -> None:
         say(f"and {len(report.broken) - MOST_TOLD} more; --format json names them all", "bold red")
     for problem in report.skipped[:MOST_TOLD]:
         say(f"skipped among the reruns: {plain(problem.path.as_posix())}: {problem.reason}")
+    if len(report.skipped) > MOST_TOLD:
+        say(f"and {len(report.skipped) - MOST_TOLD} more; --format json names them all")
     for file, verdict in report.verdicts.items():
         if verdict.status not in SOUND:
             say(f"{verdict.status}: {plain(file)}", "bold red")

@@ -26,6 +26,29 @@ class Large:
         return bytearray, (self._size,)
 
 
+class Tensor:
+    """As ``Large``, by another name."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        import torch
+
+        return torch.Tensor, ([[0.0] * self._size] * self._size,)
+
+
+def large(moments: random.Random) -> Large:
+    return Large(moments.randint(700, 1000) * 2**20)
+
+
+def old(moments: random.Random, content: Any = None) -> bytes:
+    """As PyTorch saved it before 1.6, without storages: the content takes memory if none is given."""
+    content = {word(moments): large(moments)} if content is None else content
+    parts = (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}, content)
+    return b"".join(pickle.dumps(part, 2) for part in parts)
+
+
 def saved(content: Any) -> bytes:
     """As PyTorch saves it."""
     import torch
@@ -35,11 +58,11 @@ def saved(content: Any) -> bytes:
     return buffer.getvalue()
 
 
-def archive(moments: random.Random, content: bytes) -> bytes:
+def archive(moments: random.Random, content: bytes, member: str = "data.pkl") -> bytes:
     """A file of PyTorch's with a pickle of our own."""
     buffer, name = io.BytesIO(), word(moments)
     with zipfile.ZipFile(buffer, "w") as file:
-        file.writestr(f"{name}/data.pkl", content)
+        file.writestr(f"{name}/{member}", content)
         file.writestr(f"{name}/version", "3\n")
     return buffer.getvalue()
 
@@ -60,7 +83,11 @@ WEIGHTS: dict[str, tuple[str, Callable[[random.Random], bytes]]] = {
     "archive": ("pt", lambda m: archive(m, pickle.dumps(Payload(m)))),
     "old": ("pth", lambda m: b"".join(map(pickle.dumps, (0x1950A86A20F9469CFC6C, 1001, {}, Payload(m))))),
     "misnamed": ("safetensors", lambda m: pickle.dumps(Payload(m))),
-    "large": ("pth", lambda m: archive(m, pickle.dumps({word(m): Large(m.randint(700, 1000) * 2**20)}, 2))),
+    "large": ("pth", lambda m: archive(m, pickle.dumps({word(m): large(m)}, 2))),
+    "polyglot": ("pth", lambda m: old(m) + archive(m, pickle.dumps({}, 2))),
+    "late": ("pth", lambda m: old(m, {}) + pickle.dumps([large(m)], 2)),
+    "case": ("pth", lambda m: archive(m, pickle.dumps({word(m): large(m)}, 2), "DATA.PKL")),
+    "tensor": ("pth", lambda m: saved({word(m): Tensor(m.randint(5, 50))})),
     "noise": ("pth", lambda m: noise(m, m.randint(1, 5000))),
     "nothing": ("pth", lambda m: b"\0" * m.randint(0, 99)),
     "numbers": ("pth", lambda m: saved([m.random()])),

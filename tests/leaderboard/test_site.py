@@ -15,7 +15,8 @@ from dabench.leaderboard.reading import known_suites
 from dabench.leaderboard.runs import load
 from dabench.leaderboard.site import Order, write_site
 from dabench.leaderboard.table import SuiteInfo
-from dabench.records import LARGEST_RECORD_BYTES, Record
+from dabench.problem import LARGEST_RECORD_BYTES
+from dabench.records import Record
 
 Make = Callable[..., Record]
 Write = Callable[[list[Record]], Path]
