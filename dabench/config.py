@@ -35,6 +35,7 @@ __all__ = [
 DANN = "Ganin & Lempitsky, ICML 2015 (DANN)"
 FIELD = "the field's common recipe, as in TLLib's public scripts for DANN and CDAN"
 OURS = "our choice"
+MOST_THREADS = 4096
 
 
 def setting(default: Any, source: str, about: str, **bounds: Any) -> Any:
@@ -285,8 +286,8 @@ class RunConfig(Frozen):
     @field_validator("threads")
     @classmethod
     def _positive(cls, threads: int | None) -> int | None:
-        if threads is not None and threads < 1:
-            raise ValueError("threads must be at least 1")
+        if threads is not None and not 1 <= threads <= MOST_THREADS:
+            raise ValueError(f"threads must be at least 1 and at most {MOST_THREADS}")
         return threads
 
     @model_validator(mode="after")

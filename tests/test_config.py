@@ -46,6 +46,7 @@ def test_every_setting_says_what_it_means_and_where_its_default_comes_from(path:
         (("seed",), -1),
         (("seed",), 2**31),
         (("threads",), 0),
+        (("threads",), 5000),
         (("threads",), True),
         (("target_test",), "inductive"),
         (("precision",), "float16"),
