@@ -6,7 +6,7 @@ the strongest of these layers names.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_origin
 
@@ -49,8 +49,10 @@ class Layer:
 
     @classmethod
     def of_values(cls, where: str, values: Mapping[str, Any]) -> "Layer":
-        """Values that the user gave."""
+        """Values that the user gave. Raises UserError for a mapping without any: it would be lost."""
         flat = flatten(values)
+        for path in _empty(values):
+            raise UserError(f"{where}: {path} is empty", "give it a value, or leave it out")
         return cls(where, flat, dict.fromkeys(flat, where))
 
     @classmethod
@@ -93,6 +95,13 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[path] = _number(value)
     return flat
+
+
+def _empty(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Paths of mappings that hold nothing."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _empty(value, f"{prefix}{key}.") if value else (f"{prefix}{key}",)
 
 
 def _number(value: Any) -> Any:

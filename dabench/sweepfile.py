@@ -19,6 +19,7 @@ __all__ = ["SweepConfig", "find_suite", "flag_values", "read_sweep", "shipped_sw
 
 SWEEPS = Path(__file__).parent / "sweeps"
 MOST_SEEDS = 10_000
+LARGEST_SEED = 2**31
 
 
 class SweepConfig(Frozen):
@@ -48,6 +49,13 @@ class SweepConfig(Frozen):
             return tuple(range(seeds))
         if seeds in ([], ()):
             raise ValueError("an empty list of seeds runs nothing")
+        return seeds
+
+    @field_validator("seeds")
+    @classmethod
+    def _within_range(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if any(not 0 <= seed < LARGEST_SEED for seed in seeds):
+            raise ValueError(f"seeds must be at least 0 and below {LARGEST_SEED}")
         return seeds
 
 

@@ -147,7 +147,6 @@ def test_sections_of_a_sweep_file(make_plan: MakePlan) -> None:
         ([], {"per_method": {"dann": {"weights": "none"}}}, ("per_method.dann.weights",)),
         ([], {"per_method": {"dan": {}}}, ("per_method.dan: no such name", "did you mean 'dann'?")),
         ([], {"per_suite": {"tyny": {}}}, ("per_suite.tyny: no such name", "did you mean 'tiny'?")),
-        ([], {"seeds": [-1]}, ("seed", "greater than or equal to 0")),
         (
             [],
             {"config": {"optimiser": {"lrr": 1}}, "file": Path("my.yaml")},

@@ -353,3 +353,8 @@ def test_flattening_keeps_every_leaf(tree: dict[str, Any]) -> None:
         return sum(map(count, node.values())) if isinstance(node, dict) else 1
 
     assert len(flat) == count(tree)
+
+
+def test_a_mapping_that_holds_nothing_is_an_error() -> None:
+    with pytest.raises(UserError, match="sweep: batch.source is empty"):
+        Layer.of_values("sweep", {"batch": {"source": {}, "target": 3}})

@@ -54,7 +54,7 @@ def test_a_number_of_seeds_counts_from_zero(seeds: object, expected: tuple[int, 
     assert SweepConfig.model_validate({"seeds": seeds}).seeds == expected
 
 
-@pytest.mark.parametrize("seeds", [0, -1, [], "three", [1.5], True, None, 10**9])
+@pytest.mark.parametrize("seeds", [0, -1, [-1], [2**31], [], "three", [1.5], True, None, 10**9])
 def test_seeds_that_cannot_be_meant(seeds: object) -> None:
     with pytest.raises(ValidationError):
         SweepConfig.model_validate({"seeds": seeds})
