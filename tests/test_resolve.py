@@ -356,5 +356,5 @@ def test_flattening_keeps_every_leaf(tree: dict[str, Any]) -> None:
 
 
 def test_a_mapping_that_holds_nothing_is_an_error() -> None:
-    with pytest.raises(UserError, match="sweep: batch.source is empty"):
+    with pytest.raises(UserError, match=r"sweep: batch\.source is empty"):
         Layer.of_values("sweep", {"batch": {"source": {}, "target": 3}})
