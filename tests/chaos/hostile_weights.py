@@ -84,7 +84,7 @@ WEIGHTS: dict[str, tuple[str, Callable[[random.Random], bytes]]] = {
     "old": ("pth", lambda m: b"".join(map(pickle.dumps, (0x1950A86A20F9469CFC6C, 1001, {}, Payload(m))))),
     "misnamed": ("safetensors", lambda m: pickle.dumps(Payload(m))),
     "large": ("pth", lambda m: archive(m, pickle.dumps({word(m): large(m)}, 2))),
-    "polyglot": ("pth", lambda m: old(m) + archive(m, pickle.dumps({}, 2))),
+    "two in one": ("pth", lambda m: old(m) + archive(m, pickle.dumps({}, 2))),
     "late": ("pth", lambda m: old(m, {}) + pickle.dumps([large(m)], 2)),
     "case": ("pth", lambda m: archive(m, pickle.dumps({word(m): large(m)}, 2), "DATA.PKL")),
     "tensor": ("pth", lambda m: saved({word(m): Tensor(m.randint(5, 50))})),
