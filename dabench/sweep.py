@@ -189,7 +189,7 @@ def _work(
 ) -> Record | None:
     assert run.path is not None
     store = place.store
-    if persistently(partial(_settled, run, store), place.lease) is not None:
+    if persistently(partial(_recovered, run, store), place.lease) is not None:
         return None  # published between a look at it and the claim
 
     boundaries = StepBoundaries()
@@ -295,19 +295,19 @@ def settled(run: PlannedRun, store: RecordStore) -> Record | None:
     A forced run that failed is settled as well: its failure lies beside the result that it does not replace.
     """
     try:
-        return _found(run, store)
+        return _newer_record(run, store)
     except OSError:  # at the next look somebody may tell
         return None
 
 
-def _settled(run: PlannedRun, store: RecordStore) -> Record | None:
-    """As ``settled``, for who owns the run."""
+def _recovered(run: PlannedRun, store: RecordStore) -> Record | None:
+    """As ``settled``, for who owns the run: a result that was left aside is put back first."""
     assert run.path is not None
     store.recover(run.path)
-    return _found(run, store)
+    return _newer_record(run, store)
 
 
-def _found(run: PlannedRun, store: RecordStore) -> Record | None:
+def _newer_record(run: PlannedRun, store: RecordStore) -> Record | None:
     assert run.path is not None
     for path, found in ((run.path, run.found), (store.failed_again(run.path), run.found_failed)):
         stamp = store.stamp(path)

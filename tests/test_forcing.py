@@ -82,16 +82,24 @@ def test_leftovers_of_a_finished_run_are_no_beginning_of_a_forced_one(
     assert steps_of(forced, place) == [1, 2, 3, 4]
 
 
+LONGER = ["steps=6", "evaluations=3"]
+
+
+def stopped_after_five_steps(make_plan: MakePlan, place: Place) -> PlannedRun:
+    """A run that is done, and a forced one that was to make it again."""
+    (run,) = make_plan(LONGER, tasks=["A2B"])
+    assert work(run, replace(place, force=False), ignore) is not None
+    (forced,) = make_plan(LONGER, tasks=["A2B"], force=True)
+    with pytest.raises(KeyboardInterrupt):
+        work(forced, place, stop_at(5, KeyboardInterrupt()))
+    return forced
+
+
 def test_a_sweep_without_force_leaves_the_checkpoints_of_one_that_was_stopped(
     make_plan: MakePlan, place: Place
 ) -> None:
-    steps = ["steps=6", "evaluations=3"]
-    (run,) = make_plan(steps, tasks=["A2B"])
-    assert work(run, replace(place, force=False), ignore) is not None
-    (forced,) = make_plan(steps, tasks=["A2B"], force=True)
-    with pytest.raises(KeyboardInterrupt):
-        work(forced, place, stop_at(5, KeyboardInterrupt()))
-    (done,) = make_plan(steps, tasks=["A2B"])
+    forced = stopped_after_five_steps(make_plan, place)
+    (done,) = make_plan(LONGER, tasks=["A2B"])
     finish_leftovers([done], replace(place, force=False))
     assert steps_of(forced, place) == [5, 6]
 
@@ -298,12 +306,7 @@ def test_a_forced_run_that_kills_every_process_fails_by_name(make_plan: MakePlan
 def test_checkpoints_that_cannot_be_read_at_the_moment_stay(
     make_plan: MakePlan, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    steps = ["steps=6", "evaluations=3"]
-    (run,) = make_plan(steps, tasks=["A2B"])
-    assert work(run, replace(place, force=False), ignore) is not None
-    (forced,) = make_plan(steps, tasks=["A2B"], force=True)
-    with pytest.raises(KeyboardInterrupt):
-        work(forced, place, stop_at(5, KeyboardInterrupt()))
+    forced = stopped_after_five_steps(make_plan, place)
 
     def stale(*_: Any) -> Any:
         raise OSError(116, "Stale file handle")
