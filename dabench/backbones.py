@@ -236,8 +236,8 @@ def _with_default_weights(name: str, options: Mapping[str, Any]) -> nn.Module:
         ) from error
 
 
-def default_weights_here(name: str, _args: Mapping[str, Any] | None = None) -> bool:
-    """Whether timm's own weights of a backbone are on this machine, whatever its arguments.
+def default_weights_here(name: str) -> bool:
+    """Whether timm's own weights of a backbone are on this machine.
 
     Asks no network.
     """

@@ -260,8 +260,7 @@ def _absent_weights(runs: list[PlannedRun]) -> list[str]:
     names = {
         run.config.backbone
         for run in runs
-        if run.weights == "default"
-        and not default_weights_here(run.config.backbone, run.config.backbone_args)
+        if run.weights == "default" and not default_weights_here(run.config.backbone)
     }
     return [
         f"weights of {name} are not on this machine: a run downloads them; --weights FILE takes a local file"
